@@ -100,8 +100,8 @@ bench-smoke: .venv/bench.stamp node_modules/dev.stamp bench/node_modules/bench.s
 matrix: .venv/dev.stamp $(BUNDLE)  ## the wheel with each Celery and Python that it is declared for (RELEASES="5.6 5.7")
 	@scripts/matrix.sh $(RELEASES)
 
-celery-tests: .venv/dev.stamp $(BUNDLE)  ## Celery's own integration tests, with the stock Redis backend and with Headway's
-	@scripts/celery-tests.sh
+celery-tests: .venv/dev.stamp $(BUNDLE)  ## Celery's own integration tests, with the stock Redis backend and with Headway's (RELEASE=5.6.3 for another Celery)
+	@RELEASE=$(RELEASE) scripts/celery-tests.sh
 
 catalogues: .venv/dev.stamp  ## extract the texts of pages into each language's catalogue, and compile these
 	@$(BIN)/python scripts/catalogues.py $(if $(ADD),--add $(ADD))

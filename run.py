@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
-from app import config, embedded, startup
+import embedded
+from app import config
 from app.services import ROOT, data_dir, make_private, private_files
+from code_watcher import NOTE, CodeWatcher
 from headway import ConfigError, checks
 from headway.secrets import guard_process
 from headway.server import CannotListen, address_of, listen, refuse_newcomers
@@ -87,7 +89,7 @@ def _is_alive(pid: str) -> bool:
 def check_surroundings(settings: Mapping[str, Any]) -> None:
     """Log once, for all children, what is wrong with Redis. Raises ConfigError."""
     logging.basicConfig(level=logging.WARNING, format="Headway: %(message)s")
-    startup.check_surroundings(settings)
+    config.check_surroundings(settings)
     checks.warn_no_more()
 
 
@@ -107,7 +109,9 @@ def plan(
         worker("long", "celery", settings["WORKER_CONCURRENCY"], settings["SHUTDOWN_SECONDS"]),
         worker("mail", "mail", settings["MAIL_CONCURRENCY"], settings["SHUTDOWN_SECONDS"]),
     ]
-    webs = [web(number, listener.fileno()) for number in range(1, settings["WEB_PROCESSES"] + 1)]
+    env = {} if is_production(settings) else {"HEADWAY_CODE_PROBLEM": str(folder / NOTE)}
+    numbers = range(1, settings["WEB_PROCESSES"] + 1)
+    webs = [web(number, listener.fileno(), env) for number in numbers]
     stages = [workers, webs]
     if "inbox_port" in services:
         stages.insert(0, [embedded.inbox(services["inbox_port"], settings["MAIL_INBOX"])])
@@ -145,12 +149,16 @@ def worker(name: str, queue: str, slots: int, shutdown_seconds: float) -> Manage
     )
 
 
-def web(number: int, fd: int) -> ManagedProcess:
+def is_production(settings: Mapping[str, Any]) -> bool:
+    return bool(settings["APP_ENV"] == "production")
+
+
+def web(number: int, fd: int, env: Mapping[str, str]) -> ManagedProcess:
     return ManagedProcess(
         f"web-{number}",
         [sys.executable, "wsgi.py"],
         grace=5,
-        env={"HEADWAY_LISTEN_FD": str(fd)},
+        env={"HEADWAY_LISTEN_FD": str(fd), **env},
         inherits=[fd],
     )
 
@@ -202,7 +210,12 @@ async def start(stages: Stages, services: Mapping[str, Any], address: str) -> No
     echo(f"Headway is ready: {address} (Ctrl-C stops it)")
 
 
-async def supervise(stages: Stages, services: Mapping[str, Any], listener: socket.socket) -> None:
+async def supervise(
+    stages: Stages,
+    services: Mapping[str, Any],
+    listener: socket.socket,
+    watcher: CodeWatcher | None,
+) -> None:
     """Start all processes, keep them running until a signal comes, then stop them.
 
     A second signal kills those that have not stopped yet.
@@ -217,6 +230,7 @@ async def supervise(stages: Stages, services: Mapping[str, Any], listener: socke
         if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup make run` outlives its terminal
             asyncio.get_running_loop().add_signal_handler(number, on_signal)
     starting = asyncio.create_task(start(stages, services, address_of(listener)))
+    watching = asyncio.create_task(watcher.watch()) if watcher else None
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -225,9 +239,12 @@ async def supervise(stages: Stages, services: Mapping[str, Any], listener: socke
         await stopped
     finally:
         starting.cancel()
+        if watching:
+            watching.cancel()
+            await asyncio.wait({watching})
         echo("Stopping, so that nothing is lost (Ctrl-C again hurries) ...")
-        # Meanwhile the web processes accept those that have begun.
-        await asyncio.sleep(refuse_newcomers(listener))
+        for seconds in refuse_newcomers(listener):  # the web processes accept the last meanwhile
+            await asyncio.sleep(seconds)
         for stage in reversed(stages):
             await asyncio.gather(*(child.stop(force) for child in stage))
             listener.close()  # the web processes are first
@@ -245,14 +262,16 @@ def main() -> int:
         with lock(folder) as locked:
             services = embedded.choose_services(folder, os.environ)
             settings = config.load(os.environ)
-            config.refuse_plain_http(settings)
+            config.refuse_unsafe_serving(settings)
             if "redis_url" not in services:
                 check_surroundings(settings)
             port = settings["PORT"]
             with listen(settings["HOST"], port, f"another: make run PORT={port + 1}") as listener:
-                asyncio.run(
-                    supervise(plan(settings, services, listener, locked), services, listener)
-                )
+                stages = plan(settings, services, listener, locked)
+                *_, workers, webs = stages
+                note = folder / NOTE
+                watcher = None if is_production(settings) else CodeWatcher(note, workers + webs)
+                asyncio.run(supervise(stages, services, listener, watcher))
     except (ConfigError, CannotRun, CannotListen, embedded.NoPort) as error:
         print(f"Headway: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1

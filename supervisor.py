@@ -54,6 +54,8 @@ class ManagedProcess:
         self._umask = umask
         self._env = {**os.environ, **(env or {})}
         self._stopping = asyncio.Event()
+        self._restarting = False
+        self._wake = asyncio.Event()  # ends the back-off
         self._task: asyncio.Task[None] | None = None
         self._pid = 0
 
@@ -65,7 +67,9 @@ class ManagedProcess:
         if self._task is None:
             return
         self._stopping.set()
-        self._send(os.kill, signal.SIGTERM)
+        self._wake.set()
+        if not self._restarting:  # a second SIGTERM would hurry it
+            self._send(os.kill, signal.SIGTERM)
         forced = asyncio.create_task(force.wait())
         await asyncio.wait(
             {self._task, forced}, timeout=self._grace, return_when=asyncio.FIRST_COMPLETED
@@ -76,19 +80,36 @@ class ManagedProcess:
             self._send(kill_session, signal.SIGKILL)
         await self._task
 
+    def restart(self) -> None:
+        """Have it stop in order, by SIGKILL when its grace is over, and start again at once."""
+        if self._restarting:
+            return
+        self._restarting = True
+        self._wake.set()
+        self._send(os.kill, signal.SIGTERM)
+        asyncio.get_running_loop().call_later(self._grace, self._kill, self._pid)
+
+    def _kill(self, pid: int) -> None:
+        if self._pid == pid:
+            self._send(kill_session, signal.SIGKILL)
+
     async def _keep(self) -> None:
         shortest, longest = BACK_OFF_SECONDS
         delay = shortest
         while not self._stopping.is_set():
             begun = time.monotonic()
+            self._restarting = False
+            self._wake.clear()
             code = await self._run()
             if self._stopping.is_set():
                 return
+            if self._restarting:
+                continue
             delay = shortest if time.monotonic() - begun > STEADY_SECONDS else delay
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             echo(f"{self.name} {how}; restarting in {delay:g} s.")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), delay)
+                await asyncio.wait_for(self._wake.wait(), delay)
             delay = min(delay * 2, longest)
 
     async def _run(self) -> int:
@@ -107,7 +128,7 @@ class ManagedProcess:
         )
         os.close(theirs)
         self._pid = process.pid
-        if self._stopping.is_set():  # `stop` was called while it was starting
+        if self._stopping.is_set() or self._restarting:  # asked for while it was starting
             self._send(os.kill, signal.SIGTERM)
         relay = asyncio.create_task(self._relay(os.fdopen(ours, "rb")))
         code = await process.wait()

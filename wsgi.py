@@ -13,20 +13,34 @@ patch_for(MODE)
 import logging
 import socket
 import sys
+from pathlib import Path
 
-from app import create_app
-from app.bundles import check_bundles
-from app.startup import check_surroundings
 from headway import ConfigError
 from headway.secrets import guard_process
 from headway.server import CannotListen, address_of, listen, serve
+from load_code import describe
+from problem_server import serve_problem
 
+# Of run.py, where code is edited: what the page says is wrong with it.
+CODE_PROBLEM = os.environ.get("HEADWAY_CODE_PROBLEM")
 guard_process()
+try:
+    from app import create_app
+    from app.bundles import check_bundles
+    from app.code_problem import show_code_problem
+    from app.config import check_surroundings
+except Exception as error:
+    if CODE_PROBLEM:
+        inherited = socket.socket(-1, fileno=int(os.environ["HEADWAY_LISTEN_FD"]))
+        serve_problem(describe(error), inherited)
+    raise
 try:
     check_bundles()
     app = create_app()
 except ConfigError as error:
     sys.exit(f"Headway: {error}")
+if CODE_PROBLEM:
+    show_code_problem(app, Path(CODE_PROBLEM))
 
 
 def is_inherited() -> bool:

@@ -31,6 +31,8 @@ def check_address(text: str) -> str:
         raise BadAddress(Sentence("An email address has no line breaks or invisible characters."))
     if text.count("@") > 1 or "," in text or ";" in text:
         raise BadAddress(Sentence("Enter one email address, not several."))
+    if "=?" in text:  # some mail servers, and programs that show it, decode it to another address
+        raise BadAddress(Sentence("An email address has no encoded words."))
     if "<" in text or ">" in text:
         raise BadAddress(Sentence("Enter the address alone, without a name or brackets."))
     no_real_mail = current_app.config["MAIL_INBOX"] is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from app.mail_settings import (
@@ -15,8 +14,9 @@ from app.mail_settings import (
 )
 from app.secret_keys import old_secret_keys, secret_key
 from app.services import data_dir, services
-from app.settings import SETTINGS, Flag, Number, Text
+from app.settings import SETTINGS, Derived, Flag, Text
 from headway import ConfigError
+from headway.checks import refuse_unfit_redis
 from headway.config import (
     parse_broker_url,
     parse_hosts,
@@ -27,9 +27,7 @@ from headway.config import (
 )
 from headway.secrets import is_secret, mask_addresses, passwords_in, set_secrets
 
-NUMBERS = [one for one in SETTINGS if isinstance(one, Number)]
-FLAGS = [one for one in SETTINGS if isinstance(one, Flag)]
-TEXTS = [one for one in SETTINGS if isinstance(one, Text)]
+TEXTS = [one.name for one in SETTINGS if isinstance(one, Text)]
 QUEUES = ("celery", "mail")
 SECRETS = ("MAIL_PASSWORD", "SECRET_KEY", "SECRET_KEY_FALLBACKS")
 URLS = (
@@ -40,7 +38,8 @@ URLS = (
     "CELERY_RESULT_BACKEND",
 )
 EMBEDDED = "services.json"  # where the embedded Valkey's URL is from
-LOOPBACK = "localhost .localhost"
+LOOPBACK = "localhost .localhost"  # this machine's own names
+FLASK_DEBUG = Flag("FLASK_DEBUG", False, "Flask's own")
 SOCKETIO_ASYNC_MODES = ("eventlet", "gevent", "threading")
 
 
@@ -52,38 +51,24 @@ def load(environ: Mapping[str, str]) -> dict[str, Any]:
     """
     _mask_secrets(environ)
     _refuse_bad_bytes(environ)
-    settings: dict[str, Any] = {"DATA_DIR": data_dir(environ)}
-    for text in TEXTS:
-        settings[text.name] = environ.get(text.name) or text.default
-        if text.name.endswith("_LIMIT"):
-            parse_limits(text.name, settings[text.name])
-    for flag in FLAGS:
-        settings[flag.name] = _flag(flag.name, environ.get(flag.name), flag.default)
+    settings = {one.name: one.read(environ) for one in SETTINGS if not isinstance(one, Derived)}
+    settings["DATA_DIR"] = data_dir(environ)
     mask_addresses(settings["MASK_ADDRESSES"])
-    for one in NUMBERS:
-        value = _number(one.name, environ.get(one.name), one.default, one.least, one.most)
-        settings[one.name] = value
-    steps = environ.get("LONG_TASK_STEPS")
-    settings["LONG_TASK_STEPS"] = (
-        _number("LONG_TASK_STEPS", steps, 0, 1, 1_000_000) if steps else None
-    )
-    settings["ALLOWED_ORIGINS"] = environ.get("ALLOWED_ORIGINS", "").split()
-    parse_origins("ALLOWED_ORIGINS", settings["ALLOWED_ORIGINS"])
-    settings["FRAME_ANCESTORS"] = environ.get("FRAME_ANCESTORS", "").split()
-    parse_origins("FRAME_ANCESTORS", settings["FRAME_ANCESTORS"])
+    for name in TEXTS:
+        if name.endswith("_LIMIT"):
+            parse_limits(name, settings[name])
+    for name in ("ALLOWED_ORIGINS", "FRAME_ANCESTORS"):
+        parse_origins(name, settings[name])
     settings["TRUSTED_HOSTS"] = None  # Flask's own check sees no websockets
-    settings["TRUSTED_PROXIES"] = _number(
-        "TRUSTED_PROXIES", environ.get("TRUSTED_PROXIES"), 0, 0, 10
-    )
-    settings["ALLOW_PLAIN_HTTP"] = environ.get("ALLOW_PLAIN_HTTP") == "1"
-    settings["HEADWAY_TRUSTED_HOSTS"] = _trusted_hosts(environ, settings)
+    hosts = environ.get("TRUSTED_HOSTS") or LOOPBACK
+    settings["HEADWAY_TRUSTED_HOSTS"] = parse_hosts("TRUSTED_HOSTS", hosts)
     _refuse_unknown_words(settings)
     production = settings["APP_ENV"] == "production"
-    if production and _flag("FLASK_DEBUG", environ.get("FLASK_DEBUG"), False):
+    if production and FLASK_DEBUG.read(environ):
         raise ConfigError("FLASK_DEBUG is for development: leave it out in production.")
     settings["SECRET_KEY"] = secret_key(environ, settings["DATA_DIR"], production)
     settings["SECRET_KEY_FALLBACKS"] = old_secret_keys(environ, production)
-    settings["REDIS_URL"] = _redis_url(environ, settings["DATA_DIR"], production)
+    settings["REDIS_URL"] = _redis_url(environ, settings, production)
     settings["CELERY_BROKER_URL"] = _broker_url(environ) or settings["REDIS_URL"]
     prefix = settings["REDIS_KEY_PREFIX"]
     settings["REDIS_KEY_PREFIX"] = parse_prefix("REDIS_KEY_PREFIX", prefix)
@@ -106,7 +91,7 @@ def _mask_secrets(environ: Mapping[str, str]) -> None:
 
 
 def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
-    for name in (*(text.name for text in TEXTS), *SECRETS, *URLS):
+    for name in (*TEXTS, *SECRETS, *URLS):
         try:
             environ.get(name, "").encode()
         except UnicodeEncodeError:  # the exception's text may hold the secret
@@ -115,14 +100,21 @@ def _refuse_bad_bytes(environ: Mapping[str, str]) -> None:
             ) from None
 
 
-def refuse_plain_http(settings: Mapping[str, Any]) -> None:
-    """Raise ConfigError if a server of these settings would serve production over plain http.
+def refuse_unsafe_serving(settings: Mapping[str, Any]) -> None:
+    """Raise ConfigError if a server of these settings would serve production unsafely.
 
-    The server speaks no TLS itself, so without a proxy nobody does. Workers serve nothing.
+    Over plain http: the server speaks no TLS itself, so without a proxy nobody does. Or behind a
+    proxy under names that nobody has said. Workers serve nothing.
     """
-    if settings["APP_ENV"] != "production" or settings["TRUSTED_PROXIES"]:
+    if settings["APP_ENV"] != "production":
         return
-    if not settings["ALLOW_PLAIN_HTTP"]:
+    if settings["TRUSTED_PROXIES"]:
+        if settings["HEADWAY_TRUSTED_HOSTS"] == parse_hosts("TRUSTED_HOSTS", LOOPBACK):
+            raise ConfigError(
+                "In production set TRUSTED_HOSTS to the names under which browsers reach Headway, "
+                "as tasks.example.com, or to * where the proxy answers for no other name."
+            )
+    elif not settings["ALLOW_PLAIN_HTTP"]:
         raise ConfigError(
             "In production browsers must reach Headway over https: serve it through a proxy with "
             "TLS and set TRUSTED_PROXIES to the number of proxies, or set ALLOW_PLAIN_HTTP=1 "
@@ -130,27 +122,19 @@ def refuse_plain_http(settings: Mapping[str, Any]) -> None:
         )
 
 
-def _number(name: str, text: str | None, default: float, least: float, most: float) -> float | int:
-    if not text:
-        return default
-    try:
-        value = float(text) if isinstance(default, float) else int(text)
-    except ValueError:
-        raise ConfigError(f"{name} must be a number, not {text!r}.") from None
-    if not least <= value <= most:  # also false for NaN
-        raise ConfigError(f"{name} must be from {least:g} to {most:g}, not {text}.")
-    return value
+def check_surroundings(settings: Mapping[str, Any]) -> None:
+    """Log problems with Redis before a program serves, unless a parent process has logged them.
 
-
-def _flag(name: str, text: str | None, default: bool) -> bool:
-    if not text:
-        return default
-    word = text.strip().lower()
-    if word in ("1", "true", "yes", "on"):
-        return True
-    if word in ("0", "false", "no", "off"):
-        return False
-    raise ConfigError(f"{name} must be true or false, not {text!r}.")
+    Raises ConfigError for serving production unsafely, and for a Redis that Headway cannot use.
+    """
+    refuse_unsafe_serving(settings)
+    refuse_unfit_redis(
+        settings["REDIS_URL"],
+        settings["CELERY_BROKER_URL"],
+        prefix=settings["REDIS_KEY_PREFIX"],
+        queues=QUEUES,
+        production=settings["APP_ENV"] == "production",
+    )
 
 
 def _refuse_unknown_words(settings: Mapping[str, Any]) -> None:
@@ -162,25 +146,15 @@ def _refuse_unknown_words(settings: Mapping[str, Any]) -> None:
         raise ConfigError("Set MAIL_USE_TLS (STARTTLS) or MAIL_USE_SSL, not both.")
 
 
-def _trusted_hosts(environ: Mapping[str, str], settings: Mapping[str, Any]) -> frozenset[str]:
-    """Return TRUSTED_HOSTS: by default any in production over TLS, else this machine's own names.
-
-    Over TLS a foreign name that resolves to this server gets no further than its certificate.
-    """
-    has_tls = settings["APP_ENV"] == "production" and not settings["ALLOW_PLAIN_HTTP"]
-    default = "*" if has_tls else LOOPBACK
-    return parse_hosts("TRUSTED_HOSTS", environ.get("TRUSTED_HOSTS") or default)
-
-
-def _redis_url(environ: Mapping[str, str], folder: Path, production: bool) -> str:
-    embedded = str(services(folder).get("redis_url", ""))
+def _redis_url(environ: Mapping[str, str], settings: Mapping[str, Any], production: bool) -> str:
+    embedded = str(services(settings["DATA_DIR"]).get("redis_url", ""))
     url = environ.get("REDIS_URL") or embedded
     if not url:
         raise ConfigError(
             "REDIS_URL is not set and no `make run` has started a Valkey here: "
             "run `make run`, or set REDIS_URL=redis://host:6379/0."
         )
-    if production and not environ.get("REDIS_URL") and environ.get("ALLOW_EMBEDDED_VALKEY") != "1":
+    if production and not environ.get("REDIS_URL") and not settings["ALLOW_EMBEDDED_VALKEY"]:
         raise ConfigError(
             "In production set REDIS_URL, or ALLOW_EMBEDDED_VALKEY=1 to use the embedded Valkey."
         )

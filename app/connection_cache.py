@@ -20,7 +20,7 @@ class ConnectionCache:
         self._timer: threading.Timer | None = None
 
     def take(self, settings: Any) -> SMTPSession | None:
-        """Return the open session, no longer kept, if its settings are these; close any other."""
+        """Take the open session out, if its settings are these; close any other."""
         with self._lock:
             host = self._host
             self._host = None

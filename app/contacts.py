@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 BUSY_SECONDS = 30.0  # to wait for another import's batch
-KEPT_SECONDS = 30 * 86400.0  # what is noted for a task that never came to its end
+TTL_SECONDS = 30 * 86400.0  # what is noted for a task that never came to its end
 TABLES = """
 CREATE TABLE IF NOT EXISTS contacts (
     owner TEXT, email TEXT, name TEXT, PRIMARY KEY (owner, email)
@@ -99,7 +99,7 @@ class Contacts:
             for table in ("added", "rejected"):
                 self._database.execute(
                     f"DELETE FROM {table} WHERE task_id = ? OR at < ?",
-                    [self._task_id, time.time() - KEPT_SECONDS],
+                    [self._task_id, time.time() - TTL_SECONDS],
                 )
 
 

@@ -31,11 +31,11 @@ def check_secret(settings: Settings) -> Iterator[Finding]:
 
 
 def check_https(settings: Settings) -> Iterator[Finding]:
-    """Check that browsers reach production over https."""
+    """Check that browsers reach production over https, by names that are known."""
     try:
-        config.refuse_plain_http(settings)
+        config.refuse_unsafe_serving(settings)
     except ConfigError as error:
-        yield Finding(Mark.BAD, "https", str(error))
+        yield Finding(Mark.BAD, "serving", str(error))
     if settings["APP_ENV"] == "production" and settings["ALLOW_PLAIN_HTTP"]:
         text = "ALLOW_PLAIN_HTTP is 1: cookies and pages can be read on the way"
         yield Finding(Mark.WARNING, "https", text)

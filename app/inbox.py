@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
+from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 from itertools import islice
 from pathlib import Path
@@ -17,14 +18,15 @@ from typing import Any
 from flask import Blueprint, abort, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from headway.views import guard
+from headway.views import guard, rfc3339
 
 inbox = Blueprint("inbox", __name__)
 guard(inbox, {"index": "lists", "index_json": "lists", "show": "reads"})
 
 MAX_LISTED = 200
-MAX_KEPT = 1_000
-MAX_READ_BYTES = 1024 * 1024  # bytes of a message
+MAX_MESSAGES = 1_000
+MAX_READ_BYTES = 256 * 1024  # bytes of a message
+MAX_HEADER = 10_000  # characters of a header: the time to decode one grows by the square
 
 TASK_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")  # a UUID
 FILE_NAME = re.compile(r"(\d{1,11})\.M(\d{1,6})P\d+Q(\d+)\.[^:]+")  # seconds, microseconds, count
@@ -88,9 +90,9 @@ def _files(folder: Path) -> list[Path]:
         if FILE_NAME.match(path.name)
     ]
     paths.sort(key=_arrival, reverse=True)
-    for path in paths[MAX_KEPT:]:
+    for path in paths[MAX_MESSAGES:]:
         path.unlink(missing_ok=True)
-    return paths[:MAX_KEPT]
+    return paths[:MAX_MESSAGES]
 
 
 def _listed(folder: Path) -> Iterator[Path]:
@@ -113,9 +115,16 @@ def _read(path: Path) -> dict[str, Any] | None:
     """Return a message as shown, however broken it is; None if it has just been deleted."""
     try:
         with path.open("rb") as file:
-            message = email.message_from_bytes(file.read(MAX_READ_BYTES))
+            data = file.read(MAX_READ_BYTES)
     except FileNotFoundError:
         return None
+    try:
+        return _shown(path, email.message_from_bytes(data))
+    except RecursionError:  # parts within parts: its headers are shown
+        return _shown(path, BytesHeaderParser().parsebytes(data))
+
+
+def _shown(path: Path, message: Message) -> dict[str, Any]:
     seconds, micros, _ = _arrival(path)
     at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
     message_id = _header(message, "Message-ID")
@@ -126,7 +135,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         "from": _header(message, "From") or _header(message, "X-MailFrom"),
         "to": _recipients(message),
         "subject": _header(message, "Subject"),
-        "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "at": rfc3339(at),
         "text": _body(message, "text/plain") or "",
         "html": _body(message, "text/html"),
     }
@@ -143,9 +152,11 @@ def _recipients(message: Message) -> list[str]:
     envelope = message.get_all("X-RcptTo", [])
     if envelope:
         return [address.strip() for address in _decoded(envelope[-1]).split(",")]
-    return [
-        address for _, address in getaddresses(map(_decoded, message.get_all("To", []))) if address
-    ]
+    headers = [_decoded(header) for header in message.get_all("To", [])[:1]]
+    try:
+        return [address for _, address in getaddresses(headers) if address]
+    except RecursionError:  # comments within comments, groups within groups
+        return headers
 
 
 def _header(message: Message, name: str) -> str:
@@ -153,6 +164,7 @@ def _header(message: Message, name: str) -> str:
 
 
 def _decoded(header: Any) -> str:
+    header = str(header)[:MAX_HEADER]
     try:
         text = str(make_header(decode_header(header)))
     except (
@@ -161,7 +173,7 @@ def _decoded(header: Any) -> str:
         ValueError,
     ):
         # Malformed encoded words, or an unknown charset.
-        text = str(header)
+        text = header
     return " ".join(_sound(text).split())
 
 

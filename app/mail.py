@@ -13,9 +13,8 @@ from flask_mail import Connection, Mail, Message
 from app.connection_cache import ConnectionCache
 from app.mail_errors import ErrorTranslator, MailDeferred, MailUnavailable
 from app.messages import normalized_sender
-from app.smtp import SMTPSession, TLSSession
+from app.smtp import SMTPSession, open_session
 
-SUPPRESSED = "Not sent: MAIL_SUPPRESS_SEND is set"
 CACHE = ConnectionCache()
 
 
@@ -26,7 +25,7 @@ class TimedConnection(Connection):
     message is reused, if that was sent just now and the server accepted it.
     """
 
-    host: SMTPSession | None
+    host: SMTPSession
 
     def __init__(self, mail: Mail, seconds: float) -> None:
         """Set up; `seconds` is the longest wait for the server at each step."""
@@ -42,29 +41,23 @@ class TimedConnection(Connection):
             mail.password,
             seconds,
         )
-        self._goes_on = False
+        self._is_reused = False
 
     @property
     def reply(self) -> str:
         """The server's reply to the last message it accepted: "250 2.0.0 Ok: queued as 4B1F"."""
-        if self.host is None or self.host.reply is None:
-            return SUPPRESSED
         code, text = self.host.reply
         return f"{code} {self._errors.words(text)}"
 
     def __enter__(self) -> Self:
         """Connect, or reuse a session. Raises MailRefused, MailDeferred, MailUnavailable."""
-        self.host = None if self.mail.suppress else CACHE.take(self._settings)
-        self._goes_on = self.host is not None
-        if not self._goes_on:
-            with self._errors.sending():
-                super().__enter__()
+        cached = CACHE.take(self._settings)
+        self._is_reused = cached is not None
+        self.host = cached or self._open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         """Keep the session for the next message; close it after an error or MAIL_MAX_EMAILS."""
-        if self.host is None:
-            return
         if kind is None and 0 < self.host.messages < (self.mail.max_emails or inf):
             CACHE.put(self.host, self._settings)
         else:
@@ -91,12 +84,11 @@ class TimedConnection(Connection):
         try:
             self._send(message, envelope_from, commit)
         except (MailDeferred, MailUnavailable):
-            if self.host is None or not self._goes_on or self.host.committed:
+            if not self._is_reused or self.host.committed:
                 raise
             self.host.quit()  # the server may have ended this session, or accept no more in it
-            self._goes_on = False
-            with self._errors.sending():
-                self.host = self.configure_host()
+            self._is_reused = False
+            self.host = self._open()
             self._send(message, envelope_from, commit)
 
     def _send(
@@ -105,29 +97,23 @@ class TimedConnection(Connection):
         envelope_from: str | tuple[str, str] | None,
         commit: Callable[[], None] | None,
     ) -> None:
-        if self.host is not None:
-            self.host.commit = commit
-            self.host.committed = False
+        self.host.commit = commit
+        self.host.committed = False
         # So that Flask-Mail, which counts too, does not reconnect before `reply` is read.
         self.num_emails = -1
         with self._errors.sending():
             super().send(message, envelope_from)
 
-    def configure_host(self) -> SMTPSession:
+    def _open(self) -> SMTPSession:
         """Connect, encrypt and log in; unlike Flask-Mail's, it never prints the session.
 
         The session contains the password.
         """
-        server = str(self.mail.server)
-        port = int(self.mail.port)
         name = current_app.config.get("MAIL_LOCAL_HOSTNAME") or None
-        host: SMTPSession
-        with self._errors.connecting():
-            if self.mail.use_ssl:
-                context = ssl.create_default_context()
-                host = TLSSession(server, port, name, timeout=self._seconds, context=context)
-            else:
-                host = SMTPSession(server, port, name, timeout=self._seconds)
+        with self._errors.sending(), self._errors.connecting():
+            host = open_session(
+                self.mail.server, self.mail.port, name, self._seconds, use_ssl=self.mail.use_ssl
+            )
             try:
                 if self.mail.use_tls:
                     host.starttls(context=ssl.create_default_context())

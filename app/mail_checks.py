@@ -9,11 +9,10 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
 from typing import Any
 
 from app.mail_errors import server_words
-from app.smtp import SMTPSession, TLSSession
+from app.smtp import SMTPSession, open_session
 from headway.checks import Finding, Mark, look_up
 
 CONNECT_SECONDS = 5.0
@@ -42,18 +41,11 @@ class MailServer:
     def address(self) -> str:
         return f"{self.host}:{self.port}"
 
-    @cached_property
-    def is_local(self) -> bool:
-        return self.host in LOCAL
-
     def open(self) -> SMTPSession:
         """Connect, and return the session after the server's greeting. Raises OSError."""
-        to = self.host, self.port, self.local_hostname
-        if self.use_ssl:
-            context = ssl.create_default_context()
-            self.session = TLSSession(*to, timeout=self.seconds, context=context)
-        else:
-            self.session = SMTPSession(*to, timeout=self.seconds)
+        self.session = open_session(
+            self.host, self.port, self.local_hostname, self.seconds, use_ssl=self.use_ssl
+        )
         return self.session
 
     def close(self) -> None:
@@ -149,7 +141,7 @@ def check_tls(server: MailServer) -> Finding:
             return _tls_fails(server, error)
     if server.use_tls or server.use_ssl:
         return Finding(Mark.GOOD, subject, "on, and the certificate is verified")
-    if server.is_local:
+    if server.host in LOCAL:
         return Finding(Mark.GOOD, subject, "not needed on this machine")
     way = "MAIL_USE_TLS" if session.has_extn("starttls") else "MAIL_USE_TLS or MAIL_USE_SSL"
     text = f"off: emails and the password can be read on the way; set {way}"

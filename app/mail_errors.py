@@ -16,13 +16,15 @@ from headway.texts import Sentence
 
 LOGIN_WANTED = (530, 538)  # replies to any command, RFC 4954
 REFUSALS: dict[type[smtplib.SMTPResponseException], str] = {
-    smtplib.SMTPConnectError: "refuses the connection",
-    smtplib.SMTPHeloError: "refuses the name of this host (MAIL_LOCAL_HOSTNAME)",
-    smtplib.SMTPAuthenticationError: "refuses the login",
+    smtplib.SMTPConnectError: Sentence("The mail server refuses the connection: {reply}"),
+    smtplib.SMTPHeloError: Sentence(
+        "The mail server refuses the name of this host (MAIL_LOCAL_HOSTNAME): {reply}"
+    ),
+    smtplib.SMTPAuthenticationError: Sentence("The mail server refuses the login: {reply}"),
 }
-REFUSES_TLS = "refuses to encrypt"
-LOST = "The worker was lost while it sent this email: the mail server may have taken it."
-UNCONFIRMED = "The mail server did not confirm the message: the server may have taken it."
+REFUSES_TLS = Sentence("The mail server refuses to encrypt: {reply}")
+LOST = Sentence("The worker was lost while it sent this email: the mail server may have taken it.")
+UNCONFIRMED = Sentence("The mail server did not confirm the message: the server may have taken it.")
 
 
 class SMTPReply(Exception):
@@ -93,10 +95,9 @@ class ErrorTranslator:
         try:
             yield
         except smtplib.SMTPResponseException as error:
-            refuses = REFUSALS.get(type(error), REFUSES_TLS)
-            words = self.words(error.smtp_error)
-            text = f"The mail server {refuses}: {error.smtp_code} {words}".rstrip()
-            raise MailUnavailable(text) from None
+            reply = f"{error.smtp_code} {self.words(error.smtp_error)}".rstrip()
+            text = REFUSALS.get(type(error), REFUSES_TLS)
+            raise MailUnavailable(Sentence(text, reply=reply)) from None
 
     @contextmanager
     def sending(self) -> Iterator[None]:
@@ -109,19 +110,24 @@ class ErrorTranslator:
         except smtplib.SMTPResponseException as error:
             raise self._translate_reply(error.smtp_code, error.smtp_error) from None
         except RedisUnavailable as error:  # from `commit`
-            raise MailUnavailable("Redis did not answer, so the message was not sent.") from error
+            away = Sentence("Redis did not answer, so the message was not sent.")
+            raise MailUnavailable(away) from error
         except OSError as error:  # smtplib's other exceptions are OSErrors too
             raise MailUnavailable(self.describe_error(error)) from error
 
     def _translate_reply(self, code: int, text: bytes | str) -> Exception:
         words = self.words(text)
         if code in LOGIN_WANTED:
-            return MailUnavailable(f"The mail server wants a login or TLS: {code} {words}")
+            wants = Sentence(
+                "The mail server wants a login or TLS: {reply}", reply=f"{code} {words}"
+            )
+            return MailUnavailable(wants)
         if 500 <= code < 600:
             return MailRefused(code, words)
         if 400 <= code < 500:
             return MailDeferred(code, words)
-        return MailUnavailable(f"The mail server's answer makes no sense: {words}")
+        odd = Sentence("The mail server's answer makes no sense: {reply}", reply=words)
+        return MailUnavailable(odd)
 
     def describe_error(self, error: OSError) -> str:
         cause: BaseException = error
@@ -130,23 +136,19 @@ class ErrorTranslator:
         ):
             cause = error.__context__  # smtplib hides a time-out there
         if isinstance(cause, TimeoutError):
-            return f"The mail server did not answer within {self._seconds:g} s."
+            seconds = f"{self._seconds:g}"
+            return Sentence("The mail server did not answer within {seconds} s.", seconds=seconds)
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return (
-                f"The mail server's certificate is not trusted: {self.words(cause.verify_message)}."
-            )
+            why = self.words(cause.verify_message)
+            return Sentence("The mail server's certificate is not trusted: {why}.", why=why)
         if isinstance(cause, ssl.SSLError):
-            return (
-                "The mail server does not speak TLS as it should: "
-                f"{self.words(cause.reason or str(cause))}."
-            )
+            why = self.words(cause.reason or str(cause))
+            return Sentence("The mail server does not speak TLS as it should: {why}.", why=why)
         if isinstance(
             cause, smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError
         ):
-            return "The mail server closed the connection."
+            return Sentence("The mail server closed the connection.")
+        why = self.words(getattr(cause, "strerror", None) or str(cause))
         if type(cause) in (smtplib.SMTPNotSupportedError, smtplib.SMTPException):
-            return f"The mail server cannot do what the settings ask for: {self.words(str(cause))}"
-        return (
-            "The mail server cannot be reached: "
-            f"{self.words(getattr(cause, 'strerror', None) or str(cause))}."
-        )
+            return Sentence("The mail server cannot do what the settings ask for: {why}", why=why)
+        return Sentence("The mail server cannot be reached: {why}.", why=why)

@@ -63,7 +63,7 @@ def mail_settings(settings: Mapping[str, Any], production: bool) -> dict[str, An
     Without it, emails go to the development inbox on this machine.
     """
     if settings["MAIL_SERVER"]:
-        return {"MAIL_INBOX": None, "MAIL_SUPPRESS_SEND": False}
+        return {"MAIL_INBOX": None}
     if production:
         raise ConfigError(
             "Set MAIL_SERVER in production: the development inbox sends nothing to anybody."
@@ -76,5 +76,4 @@ def mail_settings(settings: Mapping[str, Any], production: bool) -> dict[str, An
         "MAIL_USERNAME": "",
         "MAIL_PASSWORD": "",
         "MAIL_INBOX": settings["DATA_DIR"] / "inbox",
-        "MAIL_SUPPRESS_SEND": False,
     }

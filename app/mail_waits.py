@@ -14,7 +14,7 @@ from headway import failures_of, retry_later
 
 # The message header with the Unix time at which an email first had to wait for its mail server.
 SINCE = "headway_waits_since"
-FEWEST_WAITS = 8  # of an email within MAIL_RETRY_HOURS
+MIN_WAITS = 8  # of an email within MAIL_RETRY_HOURS
 RETRY_GROWTH = 6  # 10 s, 1 min, 6 min: a server that defers strangers wants some minutes
 
 
@@ -32,7 +32,7 @@ def until_there(task: Any, obstacle: MailUnavailable) -> Exception:
     settings = current_app.config
     since = float(getattr(task.request, SINCE, None) or time.time())
     patience = settings["MAIL_RETRY_HOURS"] * 3600
-    spacing = settings["MAIL_RETRY_SECONDS"], min(MAX_WAIT_SECONDS, patience / FEWEST_WAITS)
+    spacing = settings["MAIL_RETRY_SECONDS"], min(MAX_WAIT_SECONDS, patience / MIN_WAITS)
     countdown = OUTAGE.meet(obstacle, spacing, headway.redis)
     if time.time() + countdown > since + patience:
         return obstacle

@@ -17,7 +17,7 @@ from headway import RedisUnavailable
 logger = logging.getLogger(__name__)
 
 KEY = "headway:mail-outage"
-KEPT_SECONDS = 600  # how long the key marks an outage as logged
+TTL_SECONDS = 600  # how long the key marks an outage as logged
 MAX_WAIT_SECONDS = 60.0  # so soon after the server is back, emails go on
 SPREAD = 0.2  # of a wait, so that the waiting emails do not all come at once
 
@@ -66,7 +66,7 @@ class Outage:
 
     def _say(self, obstacle: MailUnavailable, client: Redis) -> None:
         try:
-            is_first = client.set(KEY, str(obstacle), nx=True, ex=KEPT_SECONDS)
+            is_first = client.set(KEY, str(obstacle), nx=True, ex=TTL_SECONDS)
         except RedisUnavailable:
             is_first = True
         if is_first:

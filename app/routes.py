@@ -31,6 +31,7 @@ from headway.views import (
     idempotency_key,
     read_listing,
     refuse_without_cookie,
+    rfc3339,
     server_state,
     wants_json,
     wants_page,
@@ -51,9 +52,7 @@ def index() -> ResponseReturnValue:
     query = Query.read()
     page = _page(session.get("email", ""), None, query)
     if query.is_first:  # a failure stays on top until the page has been loaded with it
-        session["seen"] = (
-            datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        )
+        session["seen"] = rfc3339(datetime.now(UTC))
     return page
 
 

@@ -29,9 +29,9 @@ def secret_key(environ: Mapping[str, str], folder: Path, production: bool) -> st
         return key
     if key:
         return key
-    kept = kept_secret(folder / "secret_key")
-    set_secrets("SECRET_KEY", [kept])
-    return kept
+    stored = stored_secret(folder / "secret_key")
+    set_secrets("SECRET_KEY", [stored])
+    return stored
 
 
 def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
@@ -49,7 +49,7 @@ def old_secret_keys(environ: Mapping[str, str], production: bool) -> list[str]:
     return keys
 
 
-def kept_secret(path: Path) -> str:
+def stored_secret(path: Path) -> str:
     """Return the secret in a file; it is made if it is not there."""
     make_private(path.parent)
     if not path.exists():

@@ -5,28 +5,67 @@ They come from the environment. docs/reference.md is made from this file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headway import settings
+from headway import ConfigError, settings
 
-
-@dataclass(frozen=True)
-class Number(settings.Setting):
-    """A number from `least` to `most`."""
-
-    least: float
-    most: float
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off"}
 
 
 class Text(settings.Setting):
     """A text, used as it is given."""
 
+    def read(self, environ: Mapping[str, str]) -> str:
+        """Return the text in an environment."""
+        return environ.get(self.name) or str(self.default)
+
+
+class Words(settings.Setting):
+    """Words, with spaces between them in the environment."""
+
+    def read(self, environ: Mapping[str, str]) -> list[str]:
+        """Return the words in an environment."""
+        return environ.get(self.name, "").split()
+
 
 class Flag(settings.Setting):
     """True or false."""
 
+    def read(self, environ: Mapping[str, str]) -> bool:
+        """Return the value in an environment. Raises ConfigError for any other word."""
+        text = environ.get(self.name)
+        word = text.strip().lower() if text else ""
+        if text and word not in TRUE | FALSE:
+            raise ConfigError(f"{self.name} must be true or false, not {text!r}.")
+        return word in TRUE if text else bool(self.default)
+
 
 @dataclass(frozen=True)
+class Number(settings.Setting):
+    """A number from `least` to `most`, whole unless its default is a float."""
+
+    least: float
+    most: float
+
+    def read(self, environ: Mapping[str, str]) -> float | int | None:
+        """Return the number in an environment. Raises ConfigError if it is not a number."""
+        text = environ.get(self.name)
+        if not text:
+            default: float | int | None = self.default
+            return default
+        try:
+            value = float(text) if isinstance(self.default, float) else int(text)
+        except ValueError:
+            raise ConfigError(f"{self.name} must be a number, not {text!r}.") from None
+        if not self.least <= value <= self.most:  # also false for NaN
+            raise ConfigError(
+                f"{self.name} must be from {self.least:g} to {self.most:g}, not {text}."
+            )
+        return value
+
+
 class Derived(settings.Setting):
     """A setting that depends on others; `default` describes in words what it is if unset."""
 
@@ -123,7 +162,13 @@ SETTINGS: tuple[settings.Setting, ...] = (
         0.0,
         86400.0,
     ),
-    Derived("LONG_TASK_STEPS", "10 to 50 at random", "of the example's long task"),
+    Number(
+        "LONG_TASK_STEPS",
+        None,
+        "of the example's long task; unset: 10 to 50 at random",
+        1,
+        1_000_000,
+    ),
     Number("LONG_TASK_STEP_SECONDS", 1.0, "how long each of them takes", 0.0, 3600.0),
     Number(
         "RESULT_MAX_BYTES",
@@ -134,27 +179,29 @@ SETTINGS: tuple[settings.Setting, ...] = (
     ),
     Number("TASK_TTL_DAYS", 7, "how long a task is kept", 1, 3650),
     Text("SOCKETIO_ASYNC_MODE", "eventlet", "`threading` and `gevent` too"),
-    Derived(
-        "ALLOWED_ORIGINS", "", "space-separated list of other origins allowed to use this server"
+    Words(
+        "ALLOWED_ORIGINS", (), "space-separated list of other origins allowed to use this server"
     ),
-    Derived("FRAME_ANCESTORS", "", settings.FRAME_ANCESTORS.meaning),
+    Words("FRAME_ANCESTORS", (), settings.FRAME_ANCESTORS.meaning),
     Derived(
         "TRUSTED_HOSTS",
-        "in production over TLS any, else `localhost .localhost`",
+        "`localhost .localhost`",
         "space-separated list of the names by which this server is called, as `tasks.example.com`, "
-        "or `.example.com` for all below it; requests for others are refused, but for IP "
-        "addresses. `*`: any",
+        "or `.example.com` for all below it; requests for others are refused, except for IP "
+        "addresses. `*`: any. Production behind a proxy needs one of them",
     ),
-    Derived(
+    Number(
         "TRUSTED_PROXIES",
-        "0",
+        0,
         "how many proxies stand before it; their `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and "
         "`-Prefix` count",
+        0,
+        10,
     ),
-    Derived(
+    Flag(
         "ALLOW_PLAIN_HTTP",
-        "",
-        "1: production without https, whose cookies and pages can be read on the way; else "
+        False,
+        "production without https, whose cookies and pages can be read on the way; else "
         "production serves only behind a proxy (`TRUSTED_PROXIES`), which is to speak TLS",
     ),
     Flag(
@@ -181,7 +228,7 @@ SETTINGS: tuple[settings.Setting, ...] = (
         16,
         1_000_000,
     ),
-    Derived("ALLOW_EMBEDDED_VALKEY", "", "1: production with the embedded Valkey"),
+    Flag("ALLOW_EMBEDDED_VALKEY", False, "production with the embedded Valkey"),
     Text("MAIL_SERVER", "", "the mail server's host; unset: the development inbox"),
     Number("MAIL_PORT", 25, "its port", 1, 65535),
     Flag("MAIL_USE_TLS", False, "STARTTLS"),

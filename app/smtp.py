@@ -7,6 +7,7 @@ import hmac
 import re
 import smtplib
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ class SMTPSession(smtplib.SMTP):
     quit_seconds = 2.0
     messages = 0  # that the server has accepted
     committed = False  # whether the server may have received the current one
-    reply: tuple[int, bytes] | None = None
+    reply: tuple[int, bytes]
     # Called just before the final dot; if it raises, no message is sent.
     commit: Callable[[], None] | None = None
 
@@ -114,6 +115,16 @@ class SMTPSession(smtplib.SMTP):
 
 class TLSSession(SMTPSession, smtplib.SMTP_SSL):
     """An SMTP session that is encrypted from its first byte."""
+
+
+def open_session(
+    host: str, port: int, local_hostname: str | None, seconds: float, *, use_ssl: bool
+) -> SMTPSession:
+    """Connect, and return the session after the server's greeting. Raises OSError."""
+    if not use_ssl:
+        return SMTPSession(host, port, local_hostname, timeout=seconds)
+    context = ssl.create_default_context()
+    return TLSSession(host, port, local_hostname, timeout=seconds, context=context)
 
 
 def _base64(text: str) -> str:

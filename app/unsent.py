@@ -89,7 +89,7 @@ def _run(app: Flask, *, only_list: bool) -> int:
         not_kept = retry(unsent)
     print(f"{len(unsent) - len(not_kept)} emails are started again.")
     for one in not_kept:
-        print(f"  its arguments are no longer kept: {one}")
+        print(f"  its arguments are no longer available: {one}")
     return 1 if not_kept else 0
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -20,12 +19,13 @@ from celery.app.task import Context
 from tqdm import tqdm
 
 from app import create_app
+from bench import asking
+from bench.machine import cpu_seconds
 from bench.peers import pace
 from headway import progress, service
 from headway.celery.backend import LiveBackend
 from headway.celery.storing.fencing import CLAIMED, FENCE, delivery_of
 from headway.celery.worker.live_tasks import make_all_live
-from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.store.records import Records
 from headway.turns import Turn
@@ -67,22 +67,36 @@ def cost(task: Any, what: str = "report", **asked: Any) -> float:
     def say() -> None:
         progress.set(current=next(done), total=pace.TOTAL, status=pace.STATUS)
 
-    def flush() -> None:
-        say()
-        progress.flush()
-
-    def save() -> None:
-        say()
-        progress.save({"row": pace.TOTAL})
-
     bodies = {
         "report": update_state,
         "say": say,
-        "flush": flush,
-        "save": save,
         "ping": task.backend.records.client.ping,
     }
     return pace.cost(body=bodies[what], **asked)
+
+
+def save(task: Any, seconds: float, redis_pid: int) -> dict[str, dict[str, float]]:
+    """Save another value with each report, or wait for each report alone; return what a call of
+    either takes, and the CPU of this task and of Redis in it.
+    """
+    done = count()
+
+    def say() -> int:
+        row = next(done)
+        progress.set(current=row, total=pace.TOTAL, status=pace.STATUS)
+        return row
+
+    def report_alone() -> None:
+        say()
+        progress.flush()
+
+    def report_and_save() -> None:
+        progress.save({"row": say()})
+
+    def cpu() -> float:
+        return time.thread_time() + cpu_seconds(redis_pid)
+
+    return pace.in_turn(seconds, cpu, report=report_alone, save=report_and_save)
 
 
 def update(task: Any, seconds: float) -> dict[str, float]:
@@ -133,42 +147,17 @@ def stream(task: Any, bursts: int) -> dict[str, float]:
     return {name: min(each) for name, each in took.items()}
 
 
-def tokens(task: Any, rate: float, seconds: float) -> None:
-    """Write words to a stream at an even rate; each is the moment of its writing."""
+def tokens(task: Any, rate: float, seconds: float) -> list[float]:
+    """Write words to a stream at an even rate; each is the moment of its writing. Return them."""
+    words = []
     began = time.monotonic()
     with progress.stream("words") as out:
         for number in range(int(rate * seconds)):
             time.sleep(max(0.0, began + number / rate - time.monotonic()))
-            out.write(f"{time.monotonic():.6f} ")
-
-
-def waiting(task: Any, count: int) -> dict[str, Any]:
-    """Have so many tasks ask a person; return what this process and Redis hold before and then."""
-    backend = task.backend
-    client = backend.records.client
-
-    def due() -> int:
-        sets = ("leases", "outbox", "questions", "reserved")
-        return sum(client.zcard(f"headway:{each}") for each in sets)
-
-    before = _held()
-    had = len(client.client_list())
-    was_due = due()
-    used = client.info("memory")["used_memory"]
-    for number in range(count):
-        request = _run_of(f"waiting-{number}", backend)
-        asked = Asked(f"q{number}", "go", "Go on?", ["yes", "no"], None, None)
-        outcome = backend.records.runs.ask(request.id, delivery_of(request), asked, MESSAGE)
-        assert outcome == "waiting", outcome
-        del _runs[request.id]
-    return {
-        "before": before,
-        "after": _held(),
-        "had": had,
-        "clients": len(client.client_list()),
-        "due": due() - was_due,
-        "bytes": (client.info("memory")["used_memory"] - used) / count,
-    }
+            word = f"{time.monotonic():.6f}"
+            out.write(f"{word} ")
+            words.append(float(word))
+    return words
 
 
 def turns(task: Any, count: int, limit: int) -> dict[str, float]:
@@ -193,11 +182,6 @@ def turns(task: Any, count: int, limit: int) -> dict[str, float]:
     return {"ahead": ahead, "first": first, "last": last}
 
 
-def _held() -> int:
-    """Return how many threads and open files this process has."""
-    return threading.active_count() + len(os.listdir("/proc/self/fd"))
-
-
 def _run_of(task_id: str, backend: LiveBackend) -> Context:
     if task_id not in _runs:
         request = _runs[task_id] = Context(
@@ -214,11 +198,11 @@ def main() -> None:
     within: dict[str, Callable[..., Any]] = {
         "report": report,
         "cost": cost,
+        "save": save,
         "update": update,
         "track": track,
         "stream": stream,
         "tokens": tokens,
-        "waiting": waiting,
         "turns": turns,
     }
 
@@ -235,7 +219,20 @@ def main() -> None:
         with app.app_context():
             return pace.starts(seconds, lambda: service.start("long_task", {}, owner="bench"))
 
-    pace.serve({"start": start, **{name: partial(pace.run, bench, action=name) for name in within}})
+    backend = app.extensions["headway"].celery.backend
+
+    def ask(count: int) -> dict[str, float]:
+        with app.app_context():
+            return asking.start(backend, count)
+
+    pace.serve(
+        {
+            "start": start,
+            "ask": ask,
+            "answer": partial(asking.answer, backend),
+            **{name: partial(pace.run, bench, action=name) for name in within},
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -36,16 +36,16 @@ LEAN = """#!lua name=lean
 redis.register_function('lean', function(keys, args)
   local record = keys[1]
   local clock = redis.call('TIME')
-  local fields = redis.call('HMGET', record, 'task_id', 'version', 'state', 'phase', 'current',
-    'total', 'status', 'step', 'updated_at', 'owner', 'queue', 'fence', 'spent', 'order', 'high',
-    'bar', 'cancel', 'write_id', 'kept', 'still', 'point_due', 'streams')
+  local fields = redis.call('HMGET', record, 'phase', 'fence', 'generation', 'static', 'owner',
+    'streams', 'version', 'current', 'total', 'status', 'step', 'max_fraction', 'bar', 'point_due',
+    'parts')
   local version = string.format('%.0f', clock[1] * 1000000 + clock[2])
   redis.call('HSET', record, 'version', version, 'current', args[2], 'updated_at', version)
-  local event = '["snapshot",{"task_id":' .. fields[1] .. ',"version":' .. version ..
-    ',"current":' .. args[2] .. ',"total":' .. fields[6] .. ',"status":' .. fields[7] .. ',' ..
-    fields[20] .. '}]'
+  local event = '["snapshot",{"task_id":"' .. args[1] .. '","version":' .. version ..
+    ',"current":' .. args[2] .. ',"total":' .. fields[9] .. ',"status":' .. fields[10] .. ',' ..
+    fields[4] .. '}]'
   redis.call('PUBLISH', 'flask-socketio:task:' .. args[1], event)
-  redis.call('PUBLISH', 'flask-socketio:owner:' .. fields[10], event)
+  redis.call('PUBLISH', 'flask-socketio:owner:' .. fields[5], event)
   return 'written'
 end)
 """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from playwright.sync_api import (
@@ -16,6 +18,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from bench.processes import Failed
 from bench.rows.drawing import chromium
 from headway.message_headers import PARENT
 from headway.shapes import Changes, TaskMessage
@@ -30,14 +33,30 @@ DESK = ViewportSize(width=1000, height=1080)
 HERE = Delivery("here", 0)
 PHONE = ViewportSize(width=390, height=820)
 STILL_MS = 600  # until colours and bars have moved
+ESTIMATE_MS = 2500  # until a page shows how long a task will take
 AWAY_MS = 20_000  # until the page knows that Redis does not answer
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/shop/imports.py", line 7, in import_rows
     raise ValueError(f"Row {number:,} has no price")
 ValueError: Row 1,205 has no price"""
+ENVIRONMENT = "worker-1 · Celery 5.6.3 · Python 3.12.3"
+PEOPLE = """Name,Email
+Ada,ada@example.com
+Bob,bob
+Grace,grace@example.com
+Edsger,edsger@example
+Alan,alan@example.com
+Grace,grace@example.com
+Barbara,
+Donald,donald@example.com
+"""
 
 
 def main() -> None:
+    """Take all pictures. Raises Failed where a word of a page would be drawn as boxes."""
+    fonts = subprocess.run(["fc-list", ":lang=zh"], capture_output=True, text=True, check=True)
+    if not fonts.stdout:
+        raise Failed("No font has Chinese: install Debian's package fonts-wqy-zenhei.")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         system = System(Path(folder), LONG_TASK_STEPS="24", LONG_TASK_STEP_SECONDS="0.5")
         try:
@@ -70,17 +89,16 @@ def visit(browser: Browser, system: System) -> None:
     page.set_viewport_size(DESK)
     page.locator('task-progress[data-phase="running"] a').first.click()
     expect(page.locator("#plot")).to_be_visible()
+    page.wait_for_timeout(ESTIMATE_MS)
     picture(page, "task-running")
     page.goto(f"{system.address}/tasks/{failed}")
     picture(page, "task-failed")
-    page.goto(f"{system.address}/start/long_task")
-    picture(page, "page-form")
     start_mailing(page, system)
     picture(page, "task-mailing")
     page.locator("#question").get_by_role("button", name="Send", exact=True).click()
     expect(page.locator("#outcome table")).to_be_visible()
-    page.reload()
-    page.locator("#outcome").scroll_into_view_if_needed()
+    page.goto(page.url.partition("#")[0])
+    expect(page.locator("headway-task-page [data-state=live]")).to_be_visible()
     picture(page, "task-table")
     page.goto(f"{system.address}/tasks/{with_parts(system, visitor)}")
     picture(page, "task-parts")
@@ -107,29 +125,24 @@ def start_tasks(page: Page) -> None:
 
 
 def start_mailing(page: Page, system: System) -> None:
-    """Start a mailing, up to its question."""
-    rows = "Name,Email\nAda,ada@example.com\nBob,bob\nGrace,grace@example.com\n"
-    people = FilePayload(name="people.csv", mimeType="text/csv", buffer=rows.encode())
+    """Start a mailing by its form, up to its question."""
+    people = FilePayload(name="people.csv", mimeType="text/csv", buffer=PEOPLE.encode())
     page.goto(f"{system.address}/start/send_mailing")
     page.get_by_label("Source").set_input_files(people)
     expect(page.get_by_role("checkbox", name="people.csv")).to_be_checked()
     page.get_by_label("Subject").fill("Hello {name}")
     page.get_by_label("Body").fill("Dear {name},\nthe new lamps are here.")
+    picture(page, "page-form")
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#question")).to_be_visible()
 
 
 def with_parts(system: System, visitor: Visitor) -> str:
     """Return the id of a task of the visitor's with parts, in a worker that is played here."""
-    body: dict[str, str | int] = {"name": "long_task", "countdown": 3600}
-    task_id = str(visitor.http.post(f"{system.address}/tasks", json=body).json()["task_id"])
     client = connect(system.valkey.url)
     records = Records(client, ttl_days=7)
-    claim(records, task_id)
-    [stored] = records.read([task_id])
-    assert stored is not None
-    options = {"queue": "celery", "headers": {PARENT: task_id}}
-    message: TaskMessage = {"task": "long_task", "args": [], "kwargs": {}, "options": options}
+    owner = owner_of(system, visitor, records)
+    task_id = play(records, owner, "Sales of the year", {})
     regions: tuple[tuple[str, Phase, Changes], ...] = (
         ("North", Phase.SUCCEEDED, {}),
         ("East", Phase.FAILED, {"error": {"type": "OSError", "message": "east.csv is empty"}}),
@@ -137,11 +150,8 @@ def with_parts(system: System, visitor: Visitor) -> str:
         ("West", Phase.RUNNING, {"current": 21, "total": 100}),
     )
     for region, phase, fields in regions:
-        part = records.starts.create(
-            owner=stored.owner, message=message, title=f"Sales of the {region}", max_attempts=1
-        ).task_id
-        claim(records, part)
-        records.runs.write(StateWrite(part, HERE, phase, fields, "{}", "long_task", 1))
+        part = play(records, owner, f"Sales of the {region}", {PARENT: task_id})
+        records.runs.write(StateWrite(part, HERE, phase, fields, "{}", "sales", 1))
     client.close()
     return task_id
 
@@ -151,17 +161,45 @@ def fail_task(system: System, visitor: Visitor) -> str:
 
     None of the application's own tasks fails by itself.
     """
-    body: dict[str, str | int] = {"name": "long_task", "countdown": 3600}
-    task_id = str(visitor.http.post(f"{system.address}/tasks", json=body).json()["task_id"])
     client = connect(system.valkey.url)
     records = Records(client, ttl_days=7)
-    claim(records, task_id)
+    task_id = play(records, owner_of(system, visitor, records), "Import prices.csv", {})
     lines = [("INFO", "1,204 rows read"), ("WARNING", "Row 1,205 is incomplete")]
     records.output.log(task_id, HERE, lines)
-    fields: Changes = {"error": {"type": "ValueError", "message": "Row 1,205 has no price"}}
+    fields: Changes = {
+        "error": {"type": "ValueError", "message": "Row 1,205 has no price"},
+        "traceback": {"traceback": TRACEBACK, "environment": ENVIRONMENT},
+    }
     meta = json.dumps({"status": "FAILURE", "result": {}, "traceback": TRACEBACK})
-    records.runs.write(StateWrite(task_id, HERE, Phase.FAILED, fields, meta, "long_task", 1))
+    records.runs.write(StateWrite(task_id, HERE, Phase.FAILED, fields, meta, "import_prices", 1))
     client.close()
+    return task_id
+
+
+def owner_of(system: System, visitor: Visitor, records: Records) -> str:
+    """Return the visitor's name in records."""
+    body: dict[str, str | int] = {"name": "long_task", "countdown": 3600}
+    task_id = str(visitor.http.post(f"{system.address}/tasks", json=body).json()["task_id"])
+    [stored] = records.read([task_id])
+    assert stored is not None
+    visitor.http.post(f"{system.address}/tasks/{task_id}/cancel")
+    visitor.http.post(f"{system.address}/tasks/{task_id}/forget")
+    return stored.owner
+
+
+def play(records: Records, owner: str, title: str, headers: Mapping[str, str]) -> str:
+    """Return the id of a new task of that owner, which a worker has begun."""
+    options = {"queue": "celery", "headers": dict(headers)}
+    message: TaskMessage = {
+        "task": "sales",
+        "args": [],
+        "kwargs": {"year": 2026},
+        "options": options,
+    }
+    task_id = records.starts.create(
+        owner=owner, message=message, title=title, max_attempts=1
+    ).task_id
+    claim(records, task_id)
     return task_id
 
 

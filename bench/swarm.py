@@ -336,9 +336,7 @@ class Swarm:
             self._again(viewer)
 
     def _again(self, viewer: Viewer) -> None:
-        """Connect again after the pauses of kept-socket.js: within 500 ms at first, then within
-        2 s.
-        """
+        """Connect again as reconnecting-socket.js does: within 500 ms, later within 2 s."""
         viewer.tries += 1
 
         def connect() -> None:

@@ -15,7 +15,7 @@ from headway.shapes import SnapshotDict
 from headway.state import state
 from headway.store.connection import Client
 from headway.store.model import StartResult
-from headway.web.requests.access import get_or_create_owner
+from headway.web.requests.owners import get_or_create_owner
 
 
 class AppTasks:

@@ -1,7 +1,7 @@
-"""Reduces the nested parts of a run to what is shown: one bar, and the step beside it.
+"""Reduces the nested sections of a run to what is shown: one bar, and the step beside it.
 
-The parts of a run are nested: the run itself, its steps, its loops. The outermost one that counts
-is the bar. For steps with an index and a count, the bar is all of them together.
+The sections of a run are nested: the run itself, its steps, its loops. The outermost one that
+counts is the bar. For steps with an index and a count, the bar is all of them together.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def place(index: float | None, count: float | None) -> tuple[int | None, int | N
     return None if index is None else int(index), None if count is None else int(count)
 
 
-class Part:
-    """A part of a run, with its own `current` and `total` (None while unknown)."""
+class Section:
+    """A section of a run, with its own `current` and `total` (None while unknown)."""
 
     __slots__ = (
         "_honest",
@@ -61,7 +61,7 @@ class Part:
         name: str = "",
         total: float | None = None,
         *,
-        parent: Part | None = None,
+        parent: Section | None = None,
         run: Any = None,
         is_loop: bool = False,
         is_step: bool = False,
@@ -82,8 +82,8 @@ class Part:
         self._honest: tuple[float, float | None] = (0, None)
 
     @property
-    def lineage(self) -> list[Part]:
-        """The parts that contain this one, outermost first, and itself; none that has ended."""
+    def lineage(self) -> list[Section]:
+        """The sections that contain this one, outermost first, and itself; none that has ended."""
         above = self.parent.lineage if self.parent else []
         return above if self.has_ended else [*above, self]
 
@@ -114,23 +114,23 @@ class Part:
 
 
 class Shown(NamedTuple):
-    """The progress that a snapshot holds, and the part that is the bar."""
+    """The progress that a snapshot holds, and the section that is the bar."""
 
     current: float
     total: float | None
     step: Step | None
-    bar: Part
+    bar: Section
 
 
-def shown(parts: Sequence[Part]) -> Shown:
-    """Return what a run shows in these parts: one at least, nested, outermost first."""
-    bars = [part for part in parts if part.is_bar]
+def shown(sections: Sequence[Section]) -> Shown:
+    """Return what a run shows in these sections: one at least, nested, outermost first."""
+    bars = [section for section in sections if section.is_bar]
     if not bars:
-        return Shown(0, None, _step(parts, bars), parts[-1])
-    return Shown(*_numbers(bars), _step(parts, bars), bars[0])
+        return Shown(0, None, _step(sections, bars), sections[-1])
+    return Shown(*_numbers(bars), _step(sections, bars), bars[0])
 
 
-def _numbers(bars: Sequence[Part]) -> tuple[float, float | None]:
+def _numbers(bars: Sequence[Section]) -> tuple[float, float | None]:
     """Return the numbers of the outermost bar, scaled over all steps if it is a numbered step."""
     current, total = _own(bars)
     index = bars[0].index
@@ -140,15 +140,15 @@ def _numbers(bars: Sequence[Part]) -> tuple[float, float | None]:
     )
 
 
-def _own(bars: Sequence[Part]) -> tuple[float, float | None]:
+def _own(bars: Sequence[Section]) -> tuple[float, float | None]:
     """Return the outermost bar's own numbers; a step without any has those of its inner bars."""
     outermost, *inner = bars
     return outermost.numbers if outermost.has_numbers or not inner else _numbers(inner)
 
 
-def _step(parts: Sequence[Part], bars: Sequence[Part]) -> Step | None:
-    steps = [part for part in parts if part.is_step]
-    # Beside the bar stands its own step, or the next part that counts.
+def _step(sections: Sequence[Section], bars: Sequence[Section]) -> Step | None:
+    steps = [section for section in sections if section.is_step]
+    # Beside the bar stands its own step, or the next section that counts.
     beside = bars if bars and (bars[0].is_numbered or len(bars) == 1) else bars[1:]
     if not steps and len(bars) < 2:
         return None
@@ -164,20 +164,20 @@ def _step(parts: Sequence[Part], bars: Sequence[Part]) -> Step | None:
 
 
 class Display:
-    """What a run shows: the bar of its current parts, else the last bar that has ended."""
+    """What a run shows: the bar of its current sections, or the last one if all have ended."""
 
-    def __init__(self, parts: list[Part]) -> None:
-        """Set up over the run's list of its parts, itself first, which others change."""
-        self._parts = parts
-        self._base = parts[0]
-        self._last: Part | None = None
+    def __init__(self, sections: list[Section]) -> None:
+        """Set up over the run's list of its sections, itself first, which others change."""
+        self._sections = sections
+        self._base = sections[0]
+        self._last: Section | None = None
         self._base_then: tuple[float, float | None] = (0, None)  # the run's, as the last bar ended
         self._bar = self._base
         self._number = 0
 
-    def keep_last(self, part: Part) -> None:
+    def keep_last(self, section: Section) -> None:
         """Keep showing a bar that ends, until there is another or the run itself advances."""
-        self._last = part
+        self._last = section
         self._base_then = (self._base.current, self._base.total)
 
     def forget_last(self) -> None:
@@ -193,12 +193,14 @@ class Display:
         return seen, self._number
 
     def _shown(self) -> Shown:
-        """Return what is shown: of the part that began first, and the one in it that began last."""
-        parts = self._parts[1:]
+        """Return what is shown: of the section begun first, and the one in it begun last."""
+        sections = self._sections[1:]
         chain = []
-        if parts:
-            chain = next(part.lineage for part in reversed(parts) if parts[0] in part.lineage)[1:]
-        if any(part.is_bar for part in chain) or (chain and not self._last):
+        if sections:
+            chain = next(
+                section.lineage for section in reversed(sections) if sections[0] in section.lineage
+            )[1:]
+        if any(section.is_bar for section in chain) or (chain and not self._last):
             return shown(chain)
         has_spoken = not chain and (self._base.current, self._base.total) != self._base_then
         if has_spoken or not self._last:

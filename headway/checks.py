@@ -55,12 +55,10 @@ def refuse_unfit_redis(
     prefix: str = "",
     queues: Collection[str] = DEFAULT_QUEUES,
     production: bool,
-    setting: str = "REDIS_URL",
 ) -> None:
     """Refuse a Redis that is too old or gives too few rights; warn of one that loses tasks.
 
-    `setting` is the URL's name for people. A Redis that does not answer passes, since it may start
-    later. Raises ConfigError.
+    A Redis that does not answer passes, since it may start later. Raises ConfigError.
     """
     keys = Keys(prefix, prefix)
-    redis_checks.refuse_unfit(url, broker_url, keys, queues, production=production, setting=setting)
+    redis_checks.refuse_unfit(url, broker_url, keys, queues, production=production)

@@ -21,7 +21,7 @@ class OutcomeUnknown(HeadwayError):
 
 
 class UploadExpired(HeadwayError):
-    """The file that a task has as an argument is no longer kept; see `headway.Upload`."""
+    """The file that a task has as an argument has expired; see `headway.Upload`."""
 
 
 class Unanswered(HeadwayError):

@@ -29,11 +29,11 @@ from headway.state import KEY, State, state_of
 from headway.system import live_backend
 from headway.tokens import DAY_SECONDS, token
 from headway.web.api.answers import answers
+from headway.web.api.bulk import bulk
 from headway.web.api.files import files
 from headway.web.api.health import ops
 from headway.web.api.openapi import openapi
 from headway.web.api.parts import parts
-from headway.web.api.several import several
 from headway.web.api.sharing import sharing
 from headway.web.api.streams import streams
 from headway.web.api.tasks import api
@@ -47,10 +47,10 @@ from headway.web.pages.start_page import starting
 from headway.web.pages.task_page import pages
 from headway.web.pages.template_functions import Pages
 from headway.web.pages.token_links import token_links
-from headway.web.requests import access
 from headway.web.requests.hosts import TrustedHosts, parse_hosts
 from headway.web.requests.language import current_language
 from headway.web.requests.origins import parse_origins
+from headway.web.requests.owners import owner_of_sender, visitor
 from headway.web.requests.viewers import secret_keys_of
 from headway.web.sockets import serve_sockets
 from headway.webpush.settings import push_key
@@ -60,7 +60,7 @@ LOGS_OF_REQUESTS = ("werkzeug", "engineio.server", "socketio.server")
 BLUEPRINTS = (
     api,
     answers,
-    several,
+    bulk,
     sharing,
     streams,
     files,
@@ -90,7 +90,7 @@ class Headway(AppTasks):
         """Bind to `app` as `init_app` does, if one is given."""
         self.socketio = SocketIO()
         self._own: dict[str, Any] = {
-            "HEADWAY_OWNER_LOADER": access.visitor,
+            "HEADWAY_OWNER_LOADER": visitor,
             "HEADWAY_VISIBLE": None,
         }
         self._apps: WeakSet[Flask] = WeakSet()
@@ -187,7 +187,7 @@ class Headway(AppTasks):
         self._apps.add(app)
         masking.hide_tokens(*LOGS_OF_REQUESTS)
         state = app.extensions[KEY] = _state_for(app, celery, backend)
-        load_owner_by(access.owner_of_sender)
+        load_owner_by(owner_of_sender)
         choose_by(current_language)
         for blueprint in BLUEPRINTS:
             app.register_blueprint(blueprint, url_prefix=url_prefix or None)

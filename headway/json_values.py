@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
+
+ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+CONTAINERS = (dict, list, tuple)  # all that JSON takes for one, with their subclasses
 
 
 def encoded(value: Any, limit: int, what: str) -> str:
@@ -14,7 +16,7 @@ def encoded(value: Any, limit: int, what: str) -> str:
     """
     try:
         _check_keys(value)
-        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        text = ENCODER.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"{what} has to be JSON: {error}") from None
     if len(text) > limit:
@@ -27,11 +29,13 @@ def encoded(value: Any, limit: int, what: str) -> str:
 
 def _check_keys(value: Any) -> None:
     """Refuse keys that are not text: JSON would give them back as text."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
+    if isinstance(value, dict):
+        for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"the key {key!r} is not text")
-            _check_keys(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
+        value = value.values()
+    elif not isinstance(value, CONTAINERS):
+        return
+    for item in value:
+        if isinstance(item, CONTAINERS):
             _check_keys(item)

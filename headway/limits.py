@@ -150,6 +150,7 @@ class Limits:
         self._max_uploaded = _number(settings.UPLOADED_MAX_BYTES, config)
         self.max_queue_length = _number(settings.MAX_QUEUE_LENGTH, config)
         self._max_running = _number(settings.MAX_RUNNING, config)
+        self.max_connections = _number(settings.ADDRESS_CONNECTIONS, config)
         self.max_watches = _number(settings.MAX_WATCHES, config)
         self.sockets = {
             "owner": _number(settings.OWNER_SOCKETS, config),

@@ -35,25 +35,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
-from headway.bars import Part
+from headway.bars import Section
 from headway.capture import capture
 from headway.capture.programs import run
-from headway.celery.run import asking, children, effects
+from headway.celery.run import asking, children, effects, tracking
 from headway.celery.run.asking import NO_DEFAULT
-from headway.celery.run.checkpoint import MAX_CURSOR_BYTES, loop_around
 from headway.celery.run.files import FileSource, give_out
 from headway.celery.run.log_lines import level_of
-from headway.celery.run.report import UNSET
+from headway.celery.run.loops import loop_around
+from headway.celery.run.progress_buffer import UNSET
 from headway.celery.run.report_values import name_of as _name
 from headway.celery.run.report_values import number_of as _number
 from headway.celery.run.report_values import status_of as _status
-from headway.celery.run.reporting import find as _find
-from headway.celery.run.reporting import inside as _inside
 from headway.celery.run.runs import HERE
+from headway.celery.run.sections import find as _find
+from headway.celery.run.sections import inside as _inside
 from headway.celery.run.streams import open_stream
 from headway.celery.run.text_stream import TextStream
-from headway.json_values import encoded
-from headway.values import as_number, as_text, length_of
+from headway.values import as_number, as_text
 
 __all__ = [
     "ask",
@@ -84,12 +83,12 @@ _here = HERE.get
 
 def update(n: float = ONE) -> None:
     """Advance by `n`, as `tqdm.update` does."""
-    part = _here()
-    if not part.is_open:
+    section = _here()
+    if not section.is_open:
         found = _find()
         if found is None:
             return
-        part = found
+        section = found
     if n is not ONE:
         number = as_number(n)
         if number is None:
@@ -97,14 +96,14 @@ def update(n: float = ONE) -> None:
         n = number
     # No lock: the interpreter does not switch threads while it adds plain numbers, so no count is
     # lost.
-    part.current += n
+    section.current += n
 
 
 def set(current: float = UNSET, total: float | None = UNSET, status: str = UNSET) -> None:
     """Set any of `current`, `total` (None: unknown) and `status`, one line of text."""
-    if part := _find():
-        part.run.report.say(
-            part, _number(current), total if total is None else _number(total), _status(status)
+    if section := _find():
+        section.run.buffer.say(
+            section, _number(current), total if total is None else _number(total), _status(status)
         )
 
 
@@ -120,33 +119,11 @@ def track(
 
     `status` names the loop. With `resume`, the items that earlier runs of the task have done are
     skipped. With `resume_from`, which returns the key of an item (JSON), `iterable` is a function
-    that returns the items after a key, or all of them for None: a query goes on where it was.
+    that returns the items after a key, or all of them for None: a query goes on where it was. A
+    loop whose name another run changed begins at its first item, and the log says so at the end.
     Raises TypeError for a set, which has no order, or a key that is not JSON.
     """
-    around = _find()
-    if around is None:
-        yield from iterable(None) if callable(iterable) else iterable
-        return
-    loop = None
-    if resume or resume_from:
-        loop = around.run.checkpoint.loop(_name(status), loop_around(around))
-    if callable(iterable):
-        items: Iterable[T] = iterable(loop.last if loop else None)
-    else:
-        items = loop.rest(iterable) if loop else iterable
-    total = length_of(iterable) if total is None else as_number(total)
-    part = Part(_name(status), total, parent=around, is_loop=True)
-    if loop is not None:
-        part.loop = loop
-        part.current = loop.done
-    with _inside(part):
-        for item in items:
-            yield item
-            if not part.is_open:
-                part.run.check()
-            part.current += 1
-            if loop is not None:
-                _advance(part, resume_from(item) if resume_from else None)
+    return tracking.track(iterable, status, total, resume, resume_from)
 
 
 @contextmanager
@@ -156,10 +133,10 @@ def step(name: str, index: int | None = None, count: int | None = None) -> Itera
     if around is None:
         yield
         return
-    part = Part(
+    section = Section(
         _name(name), parent=around, is_step=True, index=as_number(index), count=as_number(count)
     )
-    with _inside(part):
+    with _inside(section):
         yield
 
 
@@ -173,11 +150,11 @@ def save(value: Any) -> None:
     Raises TypeError for what is not JSON, ValueError for a value that is too large, RuntimeError in
     a child process of the run.
     """
-    if part := _find():
-        loop = loop_around(part)
-        part.run.checkpoint.save(value, loop)
+    if section := _find():
+        loop = loop_around(section)
+        section.run.checkpoint.save(value, loop)
         if loop is None:
-            part.run.sender.save()
+            section.run.sender.save()
 
 
 def once(
@@ -232,16 +209,16 @@ else:
         """Return `saved`: what the task saved last, None before that and outside a task."""
         if name != "saved":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        part = _find()
-        return None if part is None else part.run.checkpoint.value
+        section = _find()
+        return None if section is None else section.run.checkpoint.value
 
 
 def log(text: str, level: str | int = "INFO") -> None:
     """Add a line to the task's live log; `level` is a name or a number of `logging`."""
-    part = _find()
+    section = _find()
     line = as_text(text, MAX_LINE_CHARS)
-    if part and line is not None:
-        part.run.report.log(level_of(level), line)
+    if section and line is not None:
+        section.run.buffer.log(level_of(level), line)
 
 
 def stream(
@@ -257,8 +234,8 @@ def stream(
     _ . -, another format, the 17th stream of a run, or a file of one that is full; RuntimeError in
     a child process of the run; ConfigError for a file without the folder `headway_files`.
     """
-    part = _find()
-    return open_stream(part.run if part else None, name, format=format, overflow=overflow)
+    section = _find()
+    return open_stream(section.run if section else None, name, format=format, overflow=overflow)
 
 
 def file(name: str, source: FileSource) -> None:
@@ -270,16 +247,16 @@ def file(name: str, source: FileSource) -> None:
     task; TypeError for another source; ConfigError without a folder; OSError where the source
     cannot be read or the folder not written; RuntimeError in a child process of the run.
     """
-    part = _find()
-    give_out(part.run if part else None, name, source)
+    section = _find()
+    give_out(section.run if section else None, name, source)
 
 
 def flush() -> None:
     """Send buffered reports, and the text of streams, now."""
-    if part := _find():
-        if part.run.streams is not None:
-            part.run.streams.flush()
-        part.run.sender.flush(now=True)
+    if section := _find():
+        if section.run.streams is not None:
+            section.run.streams.flush()
+        section.run.sender.flush(now=True)
 
 
 def bind(function: Callable[P, T]) -> Callable[P, T]:
@@ -291,10 +268,3 @@ def bind(function: Callable[P, T]) -> Callable[P, T]:
     it anyway.
     """
     return children.bind(function)
-
-
-def _advance(part: Part, key: Any) -> None:
-    """Count an item of a resumable loop as done, and store it if that is due."""
-    cursor = encoded(key, MAX_CURSOR_BYTES, "What resume_from returns")
-    if part.loop.advance(cursor) or part.run.sender.is_save_due:
-        part.run.sender.save()

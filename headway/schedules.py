@@ -23,8 +23,8 @@ class Rule(Protocol):
     @property
     def text(self) -> str: ...
 
-    def next_after(self, moment: datetime, zone: tzinfo) -> datetime:
-        """Return the first time after an aware moment; `zone` is where the clock is read."""
+    def next_after(self, after: datetime, zone: tzinfo) -> datetime:
+        """Return the first time after an aware one; `zone` is where the clock is read."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Every:
     text: str
     seconds: int
 
-    def next_after(self, moment: datetime, zone: tzinfo) -> datetime:
-        passed = int((moment - BEGINNING).total_seconds() // self.seconds)
+    def next_after(self, after: datetime, zone: tzinfo) -> datetime:
+        passed = int((after - BEGINNING).total_seconds() // self.seconds)
         return BEGINNING + timedelta(seconds=self.seconds * (passed + 1))
 
 
@@ -45,9 +45,9 @@ class Cron:
 
     text: str
 
-    def next_after(self, moment: datetime, zone: tzinfo) -> datetime:
+    def next_after(self, after: datetime, zone: tzinfo) -> datetime:
         rule = crontab.from_string(self.text)
-        local, delta, _ = rule.remaining_delta(moment, zone)
+        local, delta, _ = rule.remaining_delta(after, zone)
         due: datetime = local + delta
         return due.astimezone(UTC)
 

@@ -30,7 +30,7 @@ __all__ = [
     "NotKept",
     "UnknownTask",
     "UnknownUpload",
-    "moment",
+    "due_at",
     "rerun",
     "rerun_failed_parts",
     "start",
@@ -45,7 +45,7 @@ class UnknownTask(LookupError):
 
 
 class NotKept(LookupError):
-    """The arguments of a task are no longer kept, or its code no longer takes them."""
+    """The arguments of a task are no longer available, or its code no longer takes them."""
 
 
 def start(
@@ -71,7 +71,7 @@ def start(
     kind = TASK_TYPES.get(name)
     if kind is None:
         raise UnknownTask(name)
-    when = moment(countdown, eta)
+    when = due_at(countdown, eta)
     return start_kind(state(), kind, args, owner=owner, key=key, when=when, priority=priority)
 
 
@@ -85,7 +85,7 @@ def start_kind(
     when: str = "",
     priority: str | int | None = None,
 ) -> StartResult:
-    """Start a task of any kind in a system; `when` is a time as `moment` returns it.
+    """Start a task of any kind in a system; `when` is a time as `due_at` returns it.
 
     Raises what `start` raises.
     """
@@ -147,10 +147,10 @@ def _rerun(
     resume: bool = False,
     is_admitted: bool = False,
 ) -> StartResult:
-    kept = system.records.outbox.message(task_id)
-    if kept is None:
+    stored = system.records.outbox.message(task_id)
+    if stored is None:
         raise NotKept(task_id)
-    message, title = kept
+    message, title = stored
     if "encoded" in message:  # its arguments are not JSON, but only JSON can be started
         raise NotKept(task_id)
     try:
@@ -206,7 +206,7 @@ def _uploads_of(
     return [one.id for one in found.values()]
 
 
-def moment(countdown: float, eta: datetime | None) -> str:
+def due_at(countdown: float, eta: datetime | None) -> str:
     """Return a time in microseconds as `Starts.create` takes it: Unix time, "+delay" or ""."""
     if eta is not None:
         return f"{eta.timestamp() * 1e6:.0f}"

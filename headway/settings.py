@@ -41,7 +41,7 @@ TRUSTED_HOSTS = Setting(
     "HEADWAY_TRUSTED_HOSTS",
     (),
     "names by which this app is called, as `example.com`, or `.example.com` for all below it; "
-    "requests for others are refused, but for IP addresses. Empty: any",
+    "requests for others are refused, except for IP addresses. Empty: any",
 )
 ASYNC_MODE = Setting(
     "HEADWAY_ASYNC_MODE",
@@ -128,9 +128,16 @@ MAX_RUNNING = Setting(
     "tasks of an owner in one queue that are with the workers at a time: the owner's others wait "
     "for their turn, and other visitors' go between. Raise it with the number of slots",
 )
-OWNER_SOCKETS = Setting("HEADWAY_OWNER_SOCKETS", 50, "websockets of an owner at each web process")
+OWNER_SOCKETS = Setting("HEADWAY_OWNER_SOCKETS", 50, "websockets of an owner, at all web processes")
 ADDRESS_SOCKETS = Setting(
-    "HEADWAY_ADDRESS_SOCKETS", 500, "websockets of an IP address at each web process"
+    "HEADWAY_ADDRESS_SOCKETS", 500, "websockets of an IP address, at all web processes"
+)
+ADDRESS_CONNECTIONS = Setting(
+    "HEADWAY_ADDRESS_CONNECTIONS",
+    200,
+    "HTTP connections of an IP address at each web process, websockets apart: one more closes the "
+    "one that has waited the longest for a request, or for the end of one. Headway's own web "
+    "process keeps to it, unless it stands behind a proxy",
 )
 MAX_WATCHES = Setting("HEADWAY_MAX_WATCHES", 1000, "tasks that one websocket may watch")
 LIMITS = (
@@ -148,6 +155,7 @@ LIMITS = (
     MAX_RUNNING,
     OWNER_SOCKETS,
     ADDRESS_SOCKETS,
+    ADDRESS_CONNECTIONS,
     MAX_WATCHES,
 )
 FLASK = (

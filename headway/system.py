@@ -65,7 +65,7 @@ class System:
         return outcome
 
     def _delete_unused(self, upload_ids: Sequence[str]) -> None:
-        """Delete the files of those uploads that are no longer kept. Raises OSError."""
+        """Delete the files of those uploads that have expired. Raises OSError."""
         store = file_store(self.celery.conf, self.records, "uploads")
         for upload_id in upload_ids:
             if store is not None and self.records.uploads.keep(upload_id) is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 
 AGAIN_SECONDS = 10.0
 
@@ -12,14 +11,13 @@ AGAIN_SECONDS = 10.0
 class ThrottledLogger:
     """Logs each warning once in ten seconds at most, whatever its arguments."""
 
-    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
-        self._clock = clock
         self._due: dict[str, float] = {}
 
     def warning(self, message: str, *args: object) -> None:
         """Log a warning, unless the same message was logged in the last ten seconds."""
-        now = self._clock()
+        now = time.monotonic()
         if now >= self._due.get(message, now):
             self._due[message] = now + AGAIN_SECONDS
             self._logger.warning(message, *args)

@@ -26,6 +26,28 @@ const styles = {
   },
 };
 
+const WORDS = `${LIBRARY}/js/card-words.js`;
+const ELSEWHERE = ["date", "form", "months", "page"]; // of these words: the server's own pages and its forms alone say them
+
+/** A page of somebody else's loads the words of cards and lists, and no others. */
+const cardWords = {
+  name: "card words",
+  /** @param {import("esbuild").PluginBuild} build */
+  setup({ onLoad }) {
+    onLoad({ filter: /\.js$/ }, async ({ path }) => {
+      if (path.endsWith(WORDS)) {
+        const { default: words } = await import(path);
+        const own = Object.entries(words).filter(([key]) => !ELSEWHERE.includes(key));
+        return { contents: `export default ${JSON.stringify(Object.fromEntries(own))}` };
+      }
+      const contents = await readFile(path, "utf8");
+      const said = ELSEWHERE.find((key) => new RegExp(`\\bWORDS\\.${key}\\b`).test(contents));
+      if (said) throw new Error(`${path} needs words that headway.js has not: ${said}`);
+      return { contents };
+    });
+  },
+};
+
 /** @type {import("esbuild").BuildOptions} */
 const COMMON = {
   bundle: true,
@@ -37,21 +59,23 @@ const COMMON = {
   metafile: true,
 };
 /** @type {import("esbuild").BuildOptions} */
+const ELEMENTS = {
+  outdir: LIBRARY,
+  logOverride: { "empty-import-meta": "silent" }, // a plain script has another way to its address
+};
+/** @type {import("esbuild").BuildOptions} */
 const STREAMS = {
   entryPoints: {
     "headway-streams": `${LIBRARY}/js/card-streams.js`,
     "headway-markdown": `${LIBRARY}/js/headway-markdown.js`,
   },
   format: "esm",
+  plugins: [styles],
 };
 /** @type {import("esbuild").BuildOptions[]} */
 const BUNDLES = [
-  {
-    entryPoints: { headway: `${LIBRARY}/js/elements.js`, "headway-page": `${LIBRARY}/js/own-pages.js` },
-    outdir: LIBRARY,
-    plugins: [styles],
-    logOverride: { "empty-import-meta": "silent" }, // a plain script has another way to its address
-  },
+  { ...ELEMENTS, entryPoints: { headway: `${LIBRARY}/js/elements.js` }, plugins: [styles, cardWords] },
+  { ...ELEMENTS, entryPoints: { "headway-page": `${LIBRARY}/js/own-pages.js` }, plugins: [styles] },
   { ...STREAMS, outdir: LIBRARY },
   {
     entryPoints: ["static/js/app.js", "static/js/theme.js", "static/css/page.css"],

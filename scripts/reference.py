@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 import headway  # noqa: E402  # from the path above
 from app import settings as application  # noqa: E402
 from headway import progress, settings  # noqa: E402
-from headway.celery.run.report import UNSET  # noqa: E402
+from headway.celery.run.progress_buffer import UNSET  # noqa: E402
 from headway.limits import Limits  # noqa: E402
 from headway.web.pages.template_functions import Pages  # noqa: E402
 

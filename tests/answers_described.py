@@ -14,7 +14,7 @@ class Described:
     """Each answer of an app has a status and a body that its OpenAPI document describes."""
 
     def __init__(self, app: Flask) -> None:
-        self.document = document(app)
+        self.document = document_of(app)
         self._methods = {
             (rule.endpoint, method): self.document["paths"].get(path_of(rule.rule), {})
             for rule in app.url_map.iter_rules()
@@ -41,6 +41,25 @@ class Described:
     def validator(self, schema: dict[str, Any]) -> Draft202012Validator:
         """Return a validator for a schema of the document."""
         return Draft202012Validator({**schema, "components": self.document["components"]})
+
+
+_documents: dict[frozenset[tuple[Any, ...]], dict[str, Any]] = {}
+
+
+def document_of(app: Flask) -> dict[str, Any]:
+    """Return an app's document; apps of the same routes have the same one."""
+    routes = frozenset(
+        (
+            rule.rule,
+            rule.endpoint,
+            frozenset(rule.methods or ()),
+            app.view_functions[rule.endpoint].__doc__,
+        )
+        for rule in app.url_map.iter_rules()
+    )
+    if routes not in _documents:
+        _documents[routes] = document(app)
+    return _documents[routes]
 
 
 def path_of(rule: str) -> str:

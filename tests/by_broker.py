@@ -10,11 +10,25 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
+from celery import Celery
 from celery.app.task import Context
 
 from headway.celery.storing.fencing import FENCE
 from headway.celery.worker.delivery import keep_until_due
 from tests import plain_celery as plain
+
+
+@contextmanager
+def by_protocol(version: int, app: Celery) -> Iterator[None]:
+    """Have an app send its messages by a version of Celery's protocol.
+
+    What makes them is chosen at an app's first message, by the setting.
+    """
+    amqp = app.amqp
+    before = amqp.create_task_message
+    amqp.create_task_message = amqp.task_protocols[version]
+    yield
+    amqp.create_task_message = before
 
 
 class Hand:

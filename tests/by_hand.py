@@ -141,7 +141,10 @@ def reached(records: Records, task_id: str, *phases: Phase, seconds: float = 20)
         now = shown(records, task_id)
         return now if now and now.phase in phases else None
 
-    return wait_for(found, seconds, f"{task_id} is {shown(records, task_id)}")
+    try:
+        return wait_for(found, seconds)
+    except AssertionError as error:
+        raise AssertionError(f"{task_id} is {shown(records, task_id)}") from error
 
 
 @contextmanager

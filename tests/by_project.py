@@ -21,6 +21,7 @@ class Project:
     """Its tasks go to a queue of its own."""
 
     module = "tests.ending_tasks"
+    options: tuple[str, ...] = ()  # of its workers' command lines
 
     def __init__(
         self, pool: str, queue: str, records: Records, folder: Path, env: dict[str, str]
@@ -34,7 +35,8 @@ class Project:
 
     def worker(self, **env: str) -> Process:
         """Start one more worker."""
-        return worker(self.folder, self._env | env, self.queue, self.module, "-P", self.pool)
+        options = ("-P", self.pool, *self.options)
+        return worker(self.folder, self._env | env, self.queue, self.module, *options)
 
     def start(self, task: Any, *args: Any) -> tuple[str, Path]:
         """Start a task; its first argument is a folder in which it leaves a file for each run."""

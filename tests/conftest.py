@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -12,7 +13,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from celery import Celery
+from celery import Celery, _state
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from redis import TimeoutError as RedisTimeout
 from redis.connection import AbstractConnection
@@ -29,6 +30,7 @@ from tests.browser import Visitor
 from tests.by_broker import Hand
 from tests.chromium import LEANEST_FIRST, WHOLE, options
 from tests.kept_files import BucketPlace, FolderPlace, Place
+from tests.made_once import make_once
 from tests.processes import CRASHES, PATIENCE_SECONDS, Process, Valkey, running, web_for, worker
 from tests.s3_server import CREDENTIALS, Bucket, S3Server
 
@@ -101,10 +103,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Search for no garbage meanwhile: what is collected stays, in each of the processes."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
     """Leave what stays for the whole run out of each later search for garbage."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def what_apps_have_alike_is_made_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        make_once(patch)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_celery_app_is_current_from_elsewhere() -> Iterator[None]:
+    """Let a file's tests find no app that another file has made, or has only imported, current.
+
+    Shared tasks and tokens go by the current app. That of a file before may have another
+    project's tasks, or a Redis that has ended.
+    """
+    before = _state._tls.current_app
+    _state._set_current_app(None)
+    yield
+    _state._set_current_app(before)
 
 
 OF_THE_PRODUCT = connect.__defaults__
@@ -375,13 +407,34 @@ def options_of_chromium(names: tuple[str, ...]) -> dict[str, Any]:
     pytest.skip(message)
 
 
-# No longer than a module: with Playwright there, nothing else may run an event loop.
-@pytest.fixture(scope="module")
-def browser(chromium: dict[str, Any]) -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def browser_of_the_run(
+    chromium: dict[str, Any],
+) -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    """One browser for all files, and the event loop of the Playwright that drives it.
+
+    Begun for each file, both would cost the processor most of a second each time.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**chromium)
-        yield browser
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        yield browser, loop
+        asyncio._set_running_loop(loop)
         browser.close()
+
+
+# Where Playwright's event loop runs, nothing else may run one: in other files it counts as still.
+@pytest.fixture(scope="module")
+def browser(
+    browser_of_the_run: tuple[Browser, asyncio.AbstractEventLoop],
+) -> Iterator[Browser]:
+    browser, loop = browser_of_the_run
+    asyncio._set_running_loop(loop)
+    yield browser
+    for context in browser.contexts:
+        context.close()
+    asyncio._set_running_loop(None)
 
 
 @pytest.fixture

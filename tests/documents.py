@@ -10,16 +10,37 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from celery import _state, current_app
 
 from headway.celery.messages.sends import load_owner_by, nobody
-from tests.processes import ROOT, Process, Valkey, answers, free_port, running, worker
+from tests.processes import ROOT, Process, Valkey, answers, children_of, free_port, running
+
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+class Block(NamedTuple):
+    """A block of code in a document; `language` is "" where it names none."""
+
+    language: str
+    text: str
 
 
 def page(name: str) -> str:
     """Return the text of a document, as "README.md" or "docs/pages.md"."""
     return (ROOT / name).read_text()
+
+
+def blocks_of(name: str) -> list[Block]:
+    """Return a document's blocks, in their order."""
+    return [Block(*found) for found in BLOCK.findall(page(name))]
+
+
+def block(name: str, beginning: str) -> str:
+    """Return the text of the document's one block that begins so."""
+    [found] = [each.text for each in blocks_of(name) if each.text.startswith(beginning)]
+    return found
 
 
 def files_of(name: str) -> dict[str, str]:
@@ -60,6 +81,7 @@ class Followed:
         self, name: str, folder: Path, valkey: Valkey, changes: Mapping[str, str] | None = None
     ) -> None:
         self.folder = folder
+        self._shell = "".join(each.text for each in blocks_of(name) if each.language == "sh")
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.env = {"REDIS_URL": valkey.url, "PYTHONPATH": str(ROOT), "PATH": path}
         for file, text in files_of(name).items():
@@ -70,18 +92,35 @@ class Followed:
             (folder / file).write_text(text)
 
     def run(self, stack: ExitStack, module: str, *, with_worker: bool = True) -> str:
-        """Have `flask --app MODULE run`, and a worker of its `celery`; returns the address."""
+        """Start the document's worker and site of a module; returns the site's address.
+
+        By the document's own commands, where it has them.
+        """
         port = free_port()
-        command = [sys.executable, "-m", "flask", "--app", module, "run", "--port", str(port)]
-        site = Process(command, self.folder / "site.log", self.env, root=self.folder)
-        stack.enter_context(running(site))
+        address = f"http://127.0.0.1:{port}"
         if with_worker:
-            self.worker = worker(
-                self.folder, self.env, "celery", f"{module}:celery", root=self.folder
-            )
-            stack.enter_context(running(self.worker))
-        site.wait_until(lambda: answers(f"http://127.0.0.1:{port}/headway/healthz"))
-        return f"http://127.0.0.1:{port}"
+            self.worker = self.start(stack, self._command(f"celery -A {module}:celery worker"))
+            # Its children are there at once, and take tasks a little later.
+            self.worker.wait_until(lambda: bool(children_of(self.worker.pid)))
+        # The port is told to Flask as its own documents say: 5000 may be taken here.
+        site = self.start(
+            stack, self._command(f"flask --app {module} run"), FLASK_RUN_PORT=str(port)
+        )
+        site.wait_until(lambda: answers(f"{address}/headway/healthz"))
+        return address
+
+    def _command(self, beginning: str) -> str:
+        """Return the document's command that begins so, or just that where it has none."""
+        lines = [line for line in self._shell.splitlines() if line.startswith(beginning)]
+        return lines[0] if lines else beginning
+
+    def start(self, stack: ExitStack, command: str, **env: str) -> Process:
+        """Start a command, as in a terminal of its own; it ends with `stack`."""
+        log = self.folder / f"{command.split()[0]}-{os.urandom(4).hex()}.log"
+        env = {"REMAP_SIGTERM": "SIGQUIT", **self.env, **env}
+        process = Process(["sh", "-c", f"exec {command}"], log, env, root=self.folder)
+        stack.enter_context(running(process))
+        return process
 
     def say(self, command: str) -> str:
         """Return what a command of the shell prints; it has to succeed."""

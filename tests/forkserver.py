@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import faulthandler
 import fcntl
+import gc
 import importlib
 import json
 import os
@@ -21,11 +22,12 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Mapping, Sequence
-from os import fork, waitpid  # as they are before eventlet patches them
+from os import fork, waitpid  # as they are before they are patched
 from pathlib import Path
 from typing import IO, Any
+
+from headway import patching
 
 COMMON = (
     "app",
@@ -36,8 +38,9 @@ COMMON = (
     "hiredis",
     "kombu.transport.redis",
 )
+# There is a server for each way to patch the standard library.
 LIBRARIES = {
-    "worker": (
+    "threading": (
         *COMMON,
         "celery.bin.celery",
         "celery.apps.worker",
@@ -45,7 +48,8 @@ LIBRARIES = {
         "celery.worker.components",
         "celery.worker.consumer",
     ),
-    "web": (*COMMON, "eventlet.wsgi"),
+    "eventlet": (*COMMON, "eventlet.wsgi"),
+    "gevent": (*COMMON, "gevent.pywsgi"),
 }
 WEB_PROGRAMS = (["wsgi.py"], ["-m", "tests.faults.web"])
 # What a running Python can still take over from its environment, or has from the server's.
@@ -65,12 +69,19 @@ def server_for(command: Sequence[str], env: Mapping[str, str]) -> str | None:
     imported.
     """
     settings = {name for name in env if name.startswith(("PYTHON", "EVENTLET"))}
-    if not settings <= PYTHON_SETTINGS or {"gevent", "eventlet"} & set(command):
+    if not settings <= PYTHON_SETTINGS:
         return None
     if command[1:3] == ["-m", "celery"]:
-        return "worker"
-    mode = env.get("SOCKETIO_ASYNC_MODE", "eventlet")
-    return "web" if command[1:] in WEB_PROGRAMS and mode == "eventlet" else None
+        pools = {"eventlet", "gevent"} & set(command)
+        return pools.pop() if pools else "threading"
+    if command[1:3] == ["-m", "tests.engine_server"]:
+        served_by = command[3].partition("-")[2]
+        return "threading" if served_by == "gthread" else served_by
+    if command[1:] == ["run.py"]:
+        return "threading"
+    if command[1:] in WEB_PROGRAMS:
+        return env.get("SOCKETIO_ASYNC_MODE", "eventlet")
+    return None
 
 
 class ForkedProcess:
@@ -90,7 +101,13 @@ class ForkedProcess:
         self.returncode: int | None = None
         self._reading = threading.Lock()
         self._watcher, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        request = {"command": self.args[1:], "env": dict(env), "root": str(root), "fds": list(fds)}
+        request = {
+            "command": self.args[1:],
+            "env": dict(env),
+            "root": str(root),
+            "fds": list(fds),
+            "umask": _umask(),
+        }
         with theirs:
             passed = [theirs.fileno(), output.fileno(), *fds]
             socket.send_fds(
@@ -134,6 +151,12 @@ class ForkedProcess:
         return code
 
 
+def _umask() -> int:
+    mask = os.umask(0o077)  # which can only be asked for by setting another
+    os.umask(mask)
+    return mask
+
+
 _servers: dict[tuple[str, str], socket.socket] = {}
 _starting = threading.Lock()
 
@@ -171,10 +194,12 @@ def serve(server: str, requests: socket.socket) -> None:
 
     Return when nobody is left to ask, and in each program at its end.
     """
-    if server == "web":
-        _patch()
+    gc.disable()  # what is imported stays
+    patching.patch_for(server)
     for library in LIBRARIES[server]:
         importlib.import_module(library)
+    gc.freeze()
+    gc.enable()
     while True:
         message, fds, _, _ = socket.recv_fds(requests, MAX_REQUEST_BYTES, MAX_FDS)
         if not message:
@@ -185,15 +210,6 @@ def serve(server: str, requests: socket.socket) -> None:
         for fd in fds:
             os.close(fd)
         _reap()
-
-
-def _patch() -> None:
-    """Patch the standard library as wsgi.py does."""
-    os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
-    warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
-    import eventlet
-
-    eventlet.monkey_patch()
 
 
 def _reap() -> None:
@@ -222,8 +238,11 @@ def _watch(request: dict[str, Any], watcher: int, output: int, *fds: int) -> Non
 
 
 def _take_over(request: dict[str, Any], output: int, fds: Sequence[int]) -> None:
-    """Have the session, the folder, the environment and the descriptors that were asked for."""
+    """Have the session, the folder, the mask, the environment and the descriptors that were asked
+    for.
+    """
     os.setsid()
+    os.umask(request["umask"])
     os.chdir(request["root"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -236,13 +255,18 @@ def _take_over(request: dict[str, Any], output: int, fds: Sequence[int]) -> None
     for fd, number in zip(spare, (1, 2, *request["fds"]), strict=True):
         os.dup2(fd, number)
         os.close(fd)
-    if "eventlet" in sys.modules:
-        importlib.import_module(
-            "eventlet.hubs"
-        ).use_hub()  # the patch has made one, whose epoll would be everybody's
+    _have_an_own_hub()
     if os.environ.get("PYTHONFAULTHANDLER"):
         faulthandler.enable()
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
+
+
+def _have_an_own_hub() -> None:
+    """Leave the hub that the imports have made: its epoll would be everybody's."""
+    if patching.patched_for == "eventlet":
+        importlib.import_module("eventlet.hubs").use_hub()
+    elif patching.patched_for == "gevent":
+        importlib.import_module("gevent").reinit()
 
 
 def _run(command: list[str]) -> None:

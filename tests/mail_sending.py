@@ -23,7 +23,6 @@ def mail_app(port: int, **settings: object) -> Flask:
         MAIL_PORT=port,
         MAIL_DEFAULT_SENDER="flask@example.com",
         MAIL_TIMEOUT_SECONDS=20.0,
-        MAIL_SUPPRESS_SEND=False,
         MAIL_INBOX=None,
     )
     app.config.update(settings)

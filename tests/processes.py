@@ -63,12 +63,16 @@ def free_port() -> int:
 
 
 def wait_for(what: Callable[[], T | None], seconds: float = 30.0, message: str = "") -> T:
-    """Return the first true value of `what()`; fail after so many seconds."""
-    deadline = time.monotonic() + seconds
+    """Return the first true value of `what()`; fail after so many seconds.
+
+    What takes long is asked for less often: each question is work, often also for who answers it.
+    """
+    begun = time.monotonic()
     while not (found := what()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - begun
+        if waited > seconds:
             raise AssertionError(message or f"not so within {seconds} s: {what}")
-        time.sleep(0.02)
+        time.sleep(min(0.02 + waited / 20, 0.2))
     return found
 
 
@@ -129,14 +133,18 @@ class Process:
     def stop(self, with_signal: int = signal.SIGTERM, seconds: float = 20.0) -> int:
         """Signal the process, wait, and end whatever is left of its group.
 
-        Returns the exit code.
+        Returns the exit code. Where it does not end, it says what each of its threads is at.
         """
         if self.popen.poll() is None:
             self.popen.send_signal(with_signal)
         try:
             code = self.popen.wait(seconds)
-        finally:
-            self.kill()
+        except subprocess.TimeoutExpired as error:
+            self.popen.send_signal(signal.SIGABRT)  # which faulthandler takes
+            self.popen.wait()
+            kill_session(self.popen.pid, signal.SIGKILL)
+            raise AssertionError(f"{error}:\n{self.output()}") from error
+        self.kill()
         return code
 
     def kill(self) -> None:

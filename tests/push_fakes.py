@@ -34,10 +34,10 @@ class Arrivals:
     def __init__(self) -> None:
         self.arriving: list[tuple[str, bytes]] = []
         self.renewed = threading.Event()
-        self.dropped = False
+        self.is_broken = False
 
-    def drop(self) -> None:
-        self.dropped = True
+    def break_connection(self) -> None:
+        self.is_broken = True
 
     def subscribe(self, channel: str) -> None:
         """All subscriptions stand."""
@@ -47,8 +47,8 @@ class Arrivals:
     def wait(self, channels: list[str], seconds: float) -> None:
         """They are confirmed."""
 
-    def read_batches(self, reading: Any) -> Iterator[list[tuple[str, bytes]]]:
-        yield self.arriving
+    def listen(self, read: Any, deliver: Any) -> Iterator[list[tuple[str, bytes]]]:
+        yield deliver(self.arriving)
 
 
 class Sockets:
@@ -57,7 +57,7 @@ class Sockets:
     `at_turn` is called when others have their turn.
     """
 
-    reading = None
+    read = None
 
     def __init__(self) -> None:
         self.eio = self
@@ -67,7 +67,7 @@ class Sockets:
     def sender_for(self, sid: str) -> Callable[[Event], None]:
         return lambda event: self.sent.append((sid, json.loads(event.text[1:])))
 
-    def sleep(self, seconds: float) -> None:
+    def yield_turn(self) -> None:
         self.at_turn()
 
     def versions(self, sid: str) -> list[int]:

@@ -60,8 +60,10 @@ def executed(start, items):
     processes = multiprocessing.get_context(start)
     with ProcessPoolExecutor(1, mp_context=processes) as executor:
         done = list(executor.map(progress.bind(child_work.update), range(items)))
-    with processes.Pool(1) as pool:
-        done += pool.map(progress.bind(child_work.update), range(items))
+    pool = processes.Pool(1)
+    done += pool.map(progress.bind(child_work.update), range(items))
+    pool.close()  # a forked child has Celery's handler of the signal by which `terminate` ends it
+    pool.join()
     return len(done)
 
 

@@ -156,7 +156,7 @@ SHOWN: dict[str, list[Callable[[Pages], object]]] = {
         Pages.nowhere,
     ],
     "headway_parts.listing": [Pages.parts],
-    "headway_several.change": [Pages.several],
+    "headway_bulk.change": [Pages.several],
     "headway_start.index": [Pages.starts],
     "headway_start.show": [Pages.form],
     "inbox.index": [Pages.inbox],
@@ -207,7 +207,7 @@ def test_each_page_of_the_application_is_looked_at(valkey: Valkey, tmp_path: Pat
     app = own_app(valkey, tmp_path)
     rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
 
-    assert {rule.endpoint for rule in rules} == (set(SHOWN) - {"headway_several.change"}) | NO_PAGES
+    assert {rule.endpoint for rule in rules} == (set(SHOWN) - {"headway_bulk.change"}) | NO_PAGES
     for rule in rules:
         if rule.endpoint in NO_PAGES and not rule.arguments:
             answer = app.test_client().get(
@@ -287,7 +287,7 @@ def test_a_page_whose_tasks_cannot_be_read_is_accessible(pages: Pages, valkey: V
 def test_a_phones_first_screen_shows_three_tasks(pages: Pages):
     for _ in range(3):
         pages.start()
-    pages.page.set_viewport_size({"width": 390, "height": 820})
+    pages.page.set_viewport_size({"width": 375, "height": 667})
     open_live(pages.page, pages.address)
     expect(cards(pages.page, "running")).to_have_count(3)
 

@@ -15,6 +15,7 @@ from headway.message_headers import OWNER, RECORDED, SEND
 from headway.snapshot import Snapshot
 from headway.store.records import TASK_ID, Records
 from tests.api import ACCEPT_JSON, BROWSER, started
+from tests.security.test_half_characters import ENDPOINTS
 
 
 def test_a_long_task_is_accepted_as_the_article_has_it(client: FlaskClient):
@@ -182,11 +183,8 @@ def test_a_bad_request_is_refused_and_starts_nothing(
 @pytest.mark.parametrize(
     ("data", "content_type", "status"),
     [
-        (b'{"name": "long_task"', "application/json", 400),
         (b'{"name": "long_task", "countdown": NaN}', "application/json", 400),
         (b'{"name": "long_task", "countdown": 1e309}', "application/json", 400),
-        (b"[" * 60000, "application/json", 400),
-        (b"\xff\xfe", "application/json", 400),
         (b'{"name": "long_task"}', "text/plain", 415),
         (b"name=long_task", "application/x-www-form-urlencoded", 415),
         (b"<name/>", "application/xml", 415),
@@ -201,6 +199,22 @@ def test_a_body_that_is_no_json_is_refused(
     assert response.status_code == status
     assert response.get_json()["error"]["code"]
     assert started(redis_url) == 0
+
+
+@pytest.mark.parametrize("path", sorted({path for path, _ in ENDPOINTS}))
+@pytest.mark.parametrize(
+    "data",
+    [b"{", b'{"name": "long_task"', b"[" * 60_000, b"\xff\xfe", b"[]", b'"text"', b"null"],
+    ids=["cut", "cut key", "deep", "no UTF-8", "list", "text", "null"],
+)
+def test_what_is_no_json_object_has_one_code_at_each_endpoint(
+    client: FlaskClient, redis_url: str, path: str, data: bytes
+):
+    task_id = client.post("/longtask").get_json()["task_id"]
+
+    response = client.post(path.format(task_id=task_id), data=data, content_type="application/json")
+
+    assert (response.status_code, response.get_json()["error"]["code"]) == (400, "bad_json")
 
 
 @pytest.mark.parametrize(

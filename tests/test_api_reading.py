@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from headway.web.requests.access import CLOCK_TOLERANCE_SECONDS
+from headway.web.requests.sessions import CLOCK_TOLERANCE_SECONDS
 from tests.api import BROWSER
 from tests.by_hand import SERVER_KEYS
 

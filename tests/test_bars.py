@@ -11,7 +11,7 @@ import pytest
 from celery import Celery, current_task
 
 from headway import progress
-from headway.bars import Part, shown
+from headway.bars import Section, shown
 from headway.snapshot import Snapshot
 from headway.state_fields import progress_fields
 from headway.store.records import Records
@@ -298,17 +298,17 @@ def test_a_step_of_a_meta_is_shown_in_the_snapshot_s_form(said: Any, step: Any):
 
 
 def test_parts_that_have_said_nothing_show_a_bar_of_unknown_height():
-    run_itself = Part()
-    step = Part("Upload", parent=run_itself, is_step=True)
+    run_itself = Section()
+    step = Section("Upload", parent=run_itself, is_step=True)
 
     assert shown([run_itself])[:3] == (0, None, None)
     assert shown([step])[:2] == (0, None)
 
 
 def test_ten_times_a_tenth_is_one():
-    part = Part(total=1.0)
+    section = Section(total=1.0)
     for _ in range(10):
-        part.current += 0.1
-    part.current += 1e-12
+        section.current += 0.1
+    section.current += 1e-12
 
-    assert part.numbers == (1.0, 1.0)
+    assert section.numbers == (1.0, 1.0)

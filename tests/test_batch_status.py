@@ -14,15 +14,15 @@ from headway.state import state_of
 from headway.store.model import TaskRecord
 from headway.store.records import Records
 from headway.web.api import tasks as api
-from headway.web.api.sent_tags import MAX_ANSWERS, SentTags
+from headway.web.api.batch_etags import MAX_RESPONSES, BatchETags
 from tests.by_hand import claimed_by, write
 
 
 @pytest.fixture(autouse=True)
-def sent(monkeypatch: pytest.MonkeyPatch) -> SentTags:
+def sent(monkeypatch: pytest.MonkeyPatch) -> BatchETags:
     """The answers of this process: none yet."""
-    monkeypatch.setattr(api, "SENT", SentTags())
-    return api.SENT
+    monkeypatch.setattr(api, "BATCH_ETAGS", BatchETags())
+    return api.BATCH_ETAGS
 
 
 def ask(client: FlaskClient, ids: list[str], tag: str = "") -> tuple[int, dict, str]:
@@ -73,7 +73,7 @@ def test_each_change_is_told(
     ids = [claimed_by(client, records) for _ in range(2)]
     _, before, tag = ask(client, ids)
     if not is_remembered:
-        monkeypatch.setattr(api, "SENT", SentTags())
+        monkeypatch.setattr(api, "BATCH_ETAGS", BatchETags())
 
     happens(records, ids[0])
 
@@ -88,7 +88,7 @@ def test_another_process_finds_the_same_tag(
 ):
     ids = [claimed_by(client, records), "nope"]
     _, _, tag = ask(client, ids)
-    monkeypatch.setattr(api, "SENT", SentTags())
+    monkeypatch.setattr(api, "BATCH_ETAGS", BatchETags())
 
     assert ask(client, ids, tag) == (304, {}, tag)
 
@@ -112,8 +112,8 @@ def test_the_tag_of_other_missing_tasks_hides_none(client: FlaskClient, records:
     assert (code, answer["missing"]) == (200, ["neither"])
 
 
-def test_only_so_many_answers_are_remembered(sent: SentTags):
-    answers = [{"a": TaskRecord("ada", str(n), "{}")} for n in range(MAX_ANSWERS + 1)]
+def test_only_so_many_answers_are_remembered(sent: BatchETags):
+    answers = [{"a": TaskRecord("ada", str(n), "{}")} for n in range(MAX_RESPONSES + 1)]
     tags = [sent.add(found, [], {"now": n}) for n, found in enumerate(answers)]
 
     assert (sent.get(tags[0]), sent.get(tags[1])) == ({}, {"a": "1"})

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import docs, model, schedule
+from bench.rows import tokens
 from bench.swarm import HEADWAY, Crowd, Swarm, Viewer
 from bench.table import Comparison, Row, for_terminal
 from tests.processes import free_port
@@ -149,3 +150,11 @@ def test_evenly_paced_reports_reach_each_room():
         (1.5, "b"),
     ]
     assert schedule.evenly(["a", "b"], 1.0, seconds=0.0) == [(0.0, "a"), (1.0, "b")]
+
+
+def test_a_word_is_drawn_when_it_or_a_later_one_is():
+    drawn = [[1.0, 101.1], [3.0, 103.2]]  # by a clock that is 100 s ahead
+
+    found = tokens.drawn_after([1.0, 2.0, 3.0], drawn, 100.0)
+
+    assert found == pytest.approx([0.1, 1.2, 0.2])

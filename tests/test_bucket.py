@@ -15,12 +15,12 @@ import pytest
 from headway.files.bucket import files as files_module
 from headway.files.bucket.address import address_of
 from headway.files.bucket.files import PARTS_GRACE_SECONDS, FileBucket
-from headway.files.bucket.parts import LEAST_PART_BYTES, Parts, part_bytes
+from headway.files.bucket.parts import MIN_PART_BYTES, Parts, part_bytes
 from headway.files.store import Moved, TooLarge, size_of
 from headway.store.records import Records
 from tests.s3_server import PREFIX, Bucket
 
-PART = LEAST_PART_BYTES
+PART = MIN_PART_BYTES
 DATA = random.Random(7).randbytes(2 * PART + 1_234_567)
 SIZE = len(DATA)
 

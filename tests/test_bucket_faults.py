@@ -15,7 +15,7 @@ from headway.files.bucket import objects
 from headway.files.bucket.address import address_of
 from headway.files.bucket.files import FileBucket
 from headway.files.bucket.objects import Objects
-from headway.files.bucket.parts import LEAST_PART_BYTES
+from headway.files.bucket.parts import MIN_PART_BYTES
 from headway.files.store import FilesAway
 from headway.snapshot import Phase
 from headway.state import state_of
@@ -28,7 +28,7 @@ from tests.s3_server import CREDENTIALS, Bucket
 from tests.test_tus import begun, code, offset, send
 from tests.test_upload_endpoint import MULTIPART, body, part
 
-PART = LEAST_PART_BYTES
+PART = MIN_PART_BYTES
 DATA = random.Random(9).randbytes(PART + 1_000_000)
 SIZE = len(DATA)
 LASTING = [

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from app import create_app, doctor
 from headway import ConfigError
@@ -16,6 +17,7 @@ from headway.files.bucket.address import Address, address_of
 from headway.files.place import file_store
 from headway.store.records import Records
 from tests.bodies import live_celery
+from tests.documents import block
 from tests.kept_files import Place
 from tests.processes import free_port
 from tests.s3_server import CREDENTIALS, Bucket
@@ -29,6 +31,16 @@ def test_an_address_says_where_a_bucket_is():
 
     assert short == Address("shop-files", "", None, None)
     assert long == Address("shop-files", "a/b/", "https://minio:9000", "eu-central-1")
+
+
+def test_the_documents_bucket_is_one():
+    celery = Celery(set_as_current=False)
+
+    exec(block("docs/files.md", "celery.conf.headway_files"), {"celery": celery})
+
+    found = address_of(celery.conf.headway_files)
+    endpoint = "https://minio.internal:9000"
+    assert found == Address("shop-files", "headway/", endpoint, "eu-central-1")
 
 
 @pytest.mark.parametrize(

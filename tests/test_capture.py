@@ -216,7 +216,7 @@ def test_the_garbage_collector_may_end_a_bar_in_the_middle_of_a_report(celery: C
             cycle = SimpleNamespace(items=items)
             cycle.self = cycle
             del items, cycle
-            with runs.present().report._writing:
+            with runs.present().buffer._writing:
                 gc.collect()
 
     thread = threading.Thread(target=run, args=(celery, body), daemon=True)

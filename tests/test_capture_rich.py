@@ -59,6 +59,44 @@ def test_a_finished_task_gives_way_to_the_next_one(celery: Celery, records: Reco
     assert "Hidden" not in steps
 
 
+def test_of_nested_loops_the_outer_one_is_the_tasks(celery: Celery, records: Records):
+    def body() -> None:
+        with progress.capture(), Progress(console=Console(file=io.StringIO())) as bars:
+            for _ in bars.track(range(2), description="Epoch"):
+                for _ in bars.track(range(3), description="Batch"):
+                    progress.flush()
+
+    with pushes(records) as seen:
+        run(celery, body)
+        said = [(each.total, each.status, each.step) for each in seen()]
+
+    batch = {"index": None, "count": None, "name": "Batch"}
+    nested = [step for total, status, step in said if step and (total, status) == (2, "Epoch")]
+    assert {step["total"] for step in nested} == {3}
+    assert all({**step, **batch} == step for step in nested)
+
+
+def test_a_loop_that_is_left_early_keeps_its_height_and_the_next_is_the_tasks(
+    celery: Celery, records: Records
+):
+    def body() -> None:
+        with progress.capture(), Progress(console=Console(file=io.StringIO())) as bars:
+            for item in bars.track(range(10), description="First"):
+                if item == 4:
+                    break
+            progress.flush()
+            for _ in bars.track(range(3), description="Second"):
+                progress.flush()
+
+    with pushes(records) as seen:
+        end = read(records, run(celery, body))
+        said = [(each.total, each.status) for each in seen()]
+
+    assert (10, "First") in said
+    assert (3, "Second") in said
+    assert (end.current, end.total, end.status) == (3, 3, "Second")
+
+
 def test_a_bar_of_before_and_a_disabled_one_are_not_shown(celery: Celery, records: Records):
     def body() -> None:
         outside = Progress()

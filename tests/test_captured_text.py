@@ -128,7 +128,7 @@ def test_many_thousand_lines_are_bounded(celery: Celery, records: Records):
         with progress.capture():
             for number in range(20_000):
                 print(number)
-            assert len(runs.present().report._lines._lines) <= MAX_LINES
+            assert len(runs.present().buffer._lines._lines) <= MAX_LINES
 
     lines = [text for _, text in log_of(records, run(celery, body))]
 
@@ -209,7 +209,7 @@ def test_warnings_are_lines(celery: Celery, records: Records):
 def test_headways_own_records_are_no_lines_of_a_task(celery: Celery, records: Records):
     def body() -> None:
         with progress.capture():
-            logging.getLogger("headway.celery.run.report").warning("a report is not sent")
+            logging.getLogger("headway.celery.run.progress_buffer").warning("a report is not sent")
 
     assert log_of(records, run(celery, body)) == []
 

@@ -115,6 +115,21 @@ def test_a_wait_for_the_mail_server_counts_for_no_attempt(
     assert part(card, "numbers") == numbers
 
 
+def test_a_task_of_several_attempts_tells_the_time_from_its_request(app: Flask):
+    [case] = [case for case in CASES if case["case"] == "succeeded with a number"]
+    again = {**case["snapshot"], "attempt": 3, "started_at": "2026-11-22T08:00:12.000Z"}
+
+    found = [
+        [part(card_of(app, task), name) for name in ("headline", "numbers")]
+        for task in (case["snapshot"], again)
+    ]
+
+    assert found == [
+        ["Done in 12.4\u202fs", ""],
+        ["Done", "13.4\u202fs from request to end"],
+    ]
+
+
 def test_a_wait_without_a_reason_ends_in_no_colon(app: Flask):
     [snapshot] = [case["snapshot"] for case in CASES if case["case"] == "retrying after an error"]
     silent = {**snapshot, "error": {"type": "Retry", "message": ""}}

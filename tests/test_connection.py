@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
+from headway.store.connection import Line
 from headway.store.errors import RedisUnavailable
 from headway.store.functions import LIBRARY_DIGEST
 from headway.store.keys import PLAIN
 from headway.store.records import Records
 
 
-def begin(records: Records, times: int) -> Callable[[], Any]:
+def begin(records: Records, times: int, line: Line | None = None) -> Callable[[], Any]:
     """Send a call of a function that answers with so many empty strings."""
-    return records.client.begin_function(
+    return (line or records.client).begin_function(
         f"newest_lines_{LIBRARY_DIGEST}", ["no-log"] * times, [PLAIN.prefix]
     )
 
@@ -71,3 +72,44 @@ def test_a_call_that_cannot_be_packed_keeps_no_connection(records: Records):
         records.client.begin_function("read", [], [object()])
 
     assert free_connections(records) == before
+
+
+def test_calls_on_a_line_share_a_connection_until_all_their_replies_are_read(records: Records):
+    records.read(["a-task"])
+    before = free_connections(records)
+    line = records.client.line()
+    first, second = begin(records, 1, line), begin(records, 2, line)
+
+    assert free_connections(records) == before - 1
+    assert [first(), second()] == [[""], ["", ""]]
+    assert free_connections(records) == before
+
+    assert begin(records, 3, line)() == ["", "", ""]
+
+
+def test_a_line_that_loses_its_connection_loses_the_replies_and_takes_another(records: Records):
+    records.read(["a-task"])
+    before = free_connections(records)
+    line = records.client.line()
+    lost = [begin(records, 1, line), begin(records, 2, line)]
+    records.client.connection_pool.disconnect(inuse_connections=True)
+
+    with pytest.raises(RedisUnavailable):
+        lost[0]()
+    third = begin(records, 3, line)
+    with pytest.raises(RedisUnavailable):  # and not the third's
+        lost[1]()
+
+    assert third() == ["", "", ""]
+    assert free_connections(records) == before
+
+
+def test_a_closed_line_gives_its_connection_back_with_no_reply_on_it(records: Records):
+    records.read(["a-task"])
+    before = free_connections(records)
+    line = records.client.line()
+    begin(records, 1, line)
+    line.close()
+
+    assert free_connections(records) == before
+    assert begin(records, 2)() == ["", ""]

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from app import config, create_app
 from headway.exceptions import ConfigError
-from headway.web.requests.access import CLOCK_TOLERANCE_SECONDS, VISITOR, Sessions
+from headway.web.requests.sessions import CLOCK_TOLERANCE_SECONDS, VISITOR, Sessions
 
 DAY = 86400.0
 LIFETIME = 365 * DAY

@@ -54,7 +54,7 @@ class Part:
         assert self.records.outbox.defer(
             self.id, 0, message=message, max_attempts=4, when=when, run=Delivery()
         ) in (
-            "parked",
+            "deferred",
             "due",
         )
 

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from app import create_app
-from tests.documents import files_of, page
+from tests.documents import block, files_of, page
 from tests.processes import ROOT, running, web, worker
 
 RUNNING = "docs/running.md"
@@ -141,6 +141,19 @@ def test_the_readmes_extension_serves_an_owners_tasks(redis_url: str):
     after = client.get("/headway/tasks").get_json()["tasks"]
 
     assert (before, [task["title"] for task in after]) == ([], ["Sum"])
+
+
+def test_an_operator_by_address_sees_the_schedules(env: dict[str, str]):
+    names: dict[str, Any] = {"create_app": lambda changes: create_app({**env, **changes})}
+
+    exec(block(RUNNING, "import flask"), names)
+
+    visitor = names["app"].test_client()
+    seen = [
+        visitor.get("/schedules", environ_base={"REMOTE_ADDR": address}).status_code
+        for address in ("127.0.0.1", "192.0.2.1")
+    ]
+    assert seen == [200, 404]
 
 
 def test_every_route_and_event_is_in_the_protocol(env: dict[str, str]):

@@ -5,13 +5,16 @@ given.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from fractions import Fraction
+from itertools import product
 from math import inf, nan
 from typing import Any
 
 import pytest
+from celery import Task, group
 
 from headway.celery.messages.captured import due_time
 from headway.registry import TASK_TYPES, task
@@ -31,6 +34,36 @@ def test_a_countdown_that_is_no_time_is_refused_by_the_sender(hand: Hand, countd
     assert hand.redis.zcard("headway:outbox") == hand.redis.llen("celery") == 0
 
 
+# What a client sends: its tasks are Celery's own, or it knows but their names.
+SENDS: dict[str, Callable[..., Any]] = {
+    "apply_async": lambda **time: Task.apply_async(plain.add, (1, 2), **time),
+    "send_task": lambda **time: plain.celery.send_task("tests.unknown", (1, 2), **time),
+    "signature": lambda **time: plain.celery.signature("tests.unknown").apply_async(**time),
+    "group": lambda **time: group(
+        plain.celery.signature("tests.unknown").set(**time), app=plain.celery
+    ).apply_async(),
+}
+
+
+@pytest.mark.parametrize("seconds", [nan, inf, 1e12, 10**400])
+@pytest.mark.parametrize("send", SENDS)
+def test_a_time_that_is_none_is_named_to_a_client_too(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, send: str, seconds: float
+):
+    amqp = plain.celery.amqp
+    for protocol, name in product((1, 2), ("countdown", "expires")):
+        monkeypatch.setitem(amqp.__dict__, "create_task_message", amqp.task_protocols[protocol])
+        with pytest.raises(ValueError, match=re.escape(f"{name} is out of range: {seconds!r:.20}")):
+            SENDS[send](**{name: seconds})
+
+    assert hand.redis.zcard("headway:outbox") == hand.redis.llen("celery") == 0
+
+
+def test_another_mistake_of_a_send_is_told_as_celery_tells_it(hand: Hand):
+    with pytest.raises(ValueError, match="tomo"):
+        plain.celery.send_task("tests.unknown", expires="tomorrow", countdown=5)
+
+
 @pytest.mark.parametrize(
     ("time", "error"),
     [
@@ -43,7 +76,7 @@ def test_a_countdown_that_is_no_time_is_refused_by_the_sender(hand: Hand, countd
         ({"eta": timedelta(seconds=5)}, TypeError),
         ({"expires": nan, "countdown": 60}, ValueError),
         ({"expires": "tomorrow", "countdown": 60}, ValueError),
-        ({"expires": inf, "countdown": 60}, OverflowError),  # as stock
+        ({"expires": inf, "countdown": 60}, ValueError),
         ({"expires": timedelta(seconds=5), "countdown": 60}, TypeError),
     ],
 )

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from headway.engine import mode_threading, sending
+from headway.engine import sending
 from headway.engine.events import Event
 from headway.engine.frames import CLOSE, SERVICE_RESTART, TEXT
 from headway.engine.handover import connection_of
+from headway.engine.quotas import alone
 from headway.engine.server import WORKERS, EpollServer
 from headway.engine.socket import Socket
 from tests.processes import wait_for
@@ -50,6 +51,7 @@ def engine() -> EpollServer:
         1000,
         lambda environ: False,
         lambda environ: {},
+        alone,
         async_mode="threading",
         transports=["websocket"],
         cors_allowed_origins=[],
@@ -277,15 +279,3 @@ def test_a_connection_with_tls_is_left_to_engine_io():
             assert connection_of({name: theirs}) is theirs
             assert connection_of({name: secured}) is None
     assert connection_of({}) is None
-
-
-def test_the_time_limit_of_a_connection_that_is_read_holds_for_reads_and_writes():
-    ours, theirs = socket.socketpair()
-    ours.settimeout(0.1)
-    with ours, theirs, mode_threading.reading(ours) as receive:
-        theirs.send(b"read")
-        assert receive(10) == b"read"
-        with pytest.raises(OSError):
-            receive(10)
-        with pytest.raises(OSError):
-            ours.sendall(bytes(10_000_000))  # which nobody reads

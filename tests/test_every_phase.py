@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from headway.snapshot import Phase
 from headway.store.records import Records
 from tests.by_hand import as_left, ask
-from tests.page import act, cards, chip, expect_fits, open_live, start_for_later
+from tests.page import (
+    act,
+    cards,
+    chip,
+    expect_fits,
+    expect_nothing_of_axe,
+    open_live,
+    start_for_later,
+)
 
 WIDTHS = (1280, 320)
 SCHEMES = ("light", "dark")
@@ -76,5 +83,4 @@ def test_the_page_is_accessible_in_every_dress(
         expect_fits(page, width)
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two
-            found = Axe().run(page)
-            assert not found.response["violations"], f"{width} {scheme}\n{found.generate_report()}"
+            expect_nothing_of_axe(page, f"{width} {scheme}")

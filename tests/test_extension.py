@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import engineio
@@ -201,3 +202,27 @@ def test_gunicorn_ends_its_websockets_so_that_their_clients_come_back_and_a_fork
         pass
     client.shutdown()
     assert found == (websocket.ABNF.OPCODE_CLOSE, SERVICE_RESTART.to_bytes(2))
+
+
+POLLS = """
+import logging, sys
+
+from celery import Celery
+from flask import Flask
+
+from headway import Headway
+
+logging.basicConfig()
+url = sys.argv[1]
+app = Flask("shop", static_folder=None)
+app.config["SECRET_KEY"] = "a secret for the tests"
+Headway(app, celery=Celery("shop", broker=url, backend=f"headway+{url}"))
+for _ in range(3):
+    app.test_client().get("/headway/socket.io/?EIO=4&transport=polling")
+"""
+
+
+def test_what_polls_is_one_line_of_the_log(redis_url: str):
+    done = run([sys.executable, "-c", POLLS, redis_url], capture_output=True, text=True, check=True)
+
+    assert done.stderr.count("Invalid transport") == 1

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,12 @@ def installed(wanted: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
+def with_extra(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give an environment with an extra, which is made once."""
+    return cache(lambda extra: installed(f"{wheel}[{extra}]", tmp_path_factory.mktemp(extra)))
+
+
+@pytest.fixture(scope="module")
 def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment without any extra."""
     return installed(str(wheel), tmp_path_factory.mktemp("bare"))
@@ -68,19 +76,21 @@ def test_each_extra_is_tried():
 
 @pytest.mark.parametrize("extra", NEEDED_BY)
 def test_an_extra_brings_what_is_not_there_without_it(
-    bare: Path, wheel: Path, tmp_path: Path, extra: str
+    bare: Path, with_extra: Callable[[str], Path], tmp_path: Path, extra: str
 ):
     look = ["-W", "ignore", "-c", f"import {NEEDED_BY[extra]}"]
     without = run(bare / "python", *look, cwd=tmp_path, env=ENV)
 
-    programs = installed(f"{wheel}[{extra}]", tmp_path)
+    programs = with_extra(extra)
 
     assert "No module named" in without.stderr
     run_well(programs / "python", *look, cwd=tmp_path, env=ENV)
 
 
-def test_pytest_finds_the_fixtures_of_the_extra_by_itself(wheel: Path, tmp_path: Path):
-    programs = installed(f"{wheel}[test]", tmp_path)
+def test_pytest_finds_the_fixtures_of_the_extra_by_itself(
+    with_extra: Callable[[str], Path], tmp_path: Path
+):
+    programs = with_extra("test")
     files = files_of("docs/testing.md")
     for name in ("shop.py", "test_shop.py"):
         (tmp_path / name).write_text(files[name])

@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 
+from tests.documents import Followed, block
 from tests.processes import ROOT, Process, Valkey, answers, free_port, running, wait_for
 
 CELERY = [sys.executable, "-m", "celery", "-A", "tests.watched_project"]
@@ -113,6 +114,27 @@ def alike(text: str, ids: dict[str, str]) -> str:
         text = text.replace(task_id, name).replace(task_id[:8], name)
     text = TRACEBACK.sub("Traceback", text.replace("headway+redis://", "redis://"))
     return VARIES.sub("0", text)
+
+
+def test_the_documents_two_commands_show_a_task_in_flower(valkey: Valkey, tmp_path: Path):
+    """With the README's project."""
+    reader = Followed("README.md", tmp_path, valkey)
+    worker, flower = block("docs/coming-from.md", "celery -A shop:celery worker -E").splitlines()
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    settings = {"FLOWER_PORT": str(port), "FLOWER_UNAUTHENTICATED_API": "true"}
+
+    def state(task_id: str) -> str:
+        found = requests.get(f"{address}/api/task/info/{task_id}", timeout=20)
+        return str(found.json()["state"]) if found.status_code == 200 else ""
+
+    with ExitStack() as stack:
+        shown = reader.start(stack, flower, **settings, FLOWER_ADDRESS="127.0.0.1")
+        shown.wait_until(lambda: answers(f"{address}/healthcheck"))
+        reader.start(stack, worker)
+        task_id = reader.say("headway -A shop start export").strip()
+
+        wait_for(lambda: state(task_id) == "STARTED")
 
 
 def test_it_shows_what_it_shows_with_the_stock_backend(valkey: Valkey, tmp_path: Path):

@@ -141,7 +141,7 @@ def test_a_new_send_of_its_id_for_later_waits_for_its_time(records: Records):
 
     later = {"message": message(), "max_attempts": 4, "when": "+1000000", "run": Delivery()}
     assert records.outbox.defer(ID, 0, source=Source("first"), **later) == "final"
-    assert records.outbox.defer(ID, 0, source=Source("second"), **later) == "parked"
+    assert records.outbox.defer(ID, 0, source=Source("second"), **later) == "deferred"
 
     now = shown(records, ID)
     assert now is not None

@@ -157,6 +157,9 @@ def test_a_task_says_which_one_has_gone_on(client: FlaskClient, records: Records
     assert read(records, other).resume == {"percent": 37}
     page = client.get(f"/tasks/{task_id}", headers={"Accept": "text/html"}).text
     assert f'<a href="/tasks/{new}">Continued as another task →</a>' in page
+    next_page = client.get(f"/tasks/{new}", headers={"Accept": "text/html"}).text
+    assert f'<a href="/tasks/{task_id}">← Continues another task</a>' in next_page
+    assert "Continues another task" not in page
     listed = client.get("/", headers={"Accept": "text/html"}).text
     assert f'<a data-part="link" href="/tasks/{new}">Continued as another task →</a>' in listed
 

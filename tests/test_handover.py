@@ -73,12 +73,13 @@ def test_viewers_of_a_process_that_stops_go_to_another_and_hear_the_end_there(
     old = webs.start()
     viewers = [Returning(webs.address) for _ in range(10)]
     tasks = {}
-    for viewer in viewers:
-        viewer.connect()
-        tasks[viewer] = hand_task(records, viewer)
-        viewer.watch(tasks[viewer])
-    plain = open_websocket(webs.address)
-    webs.start()
+    with frozen(webs.start()):  # so that all come to the old one
+        for viewer in viewers:
+            viewer.connect()
+            tasks[viewer] = hand_task(records, viewer)
+            viewer.watch(tasks[viewer])
+        # It answers no ping, so it has a few seconds: less than a busy machine takes for a start.
+        plain = open_websocket(webs.address)
 
     with visiting(webs.address) as failures:
         old.popen.send_signal(signal.SIGTERM)
@@ -95,6 +96,15 @@ def test_viewers_of_a_process_that_stops_go_to_another_and_hear_the_end_there(
     assert {tuple(viewer.goodbyes) for viewer in viewers} == {("transport error",)}
     assert failures == []
     plain.shutdown()
+
+
+@contextmanager
+def frozen(process: Process) -> Iterator[None]:
+    process.popen.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.popen.send_signal(signal.SIGCONT)
 
 
 @contextmanager

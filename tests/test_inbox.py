@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from app import create_app
 from app.extensions import mail
-from app.inbox import MAX_KEPT, MAX_LISTED, count
+from app.inbox import MAX_LISTED, MAX_MESSAGES, count
 from app.messages import make_message
 from tests.processes import free_port
 
@@ -170,10 +170,10 @@ def test_one_tasks_messages_are_found_also_behind_many_others(folder: Path, clie
 
 
 def test_old_messages_go_when_there_are_too_many(folder: Path, client: FlaskClient):
-    ids = [put(folder, f"Subject: {number}\n\n", number) for number in range(MAX_KEPT + 5)]
+    ids = [put(folder, f"Subject: {number}\n\n", number) for number in range(MAX_MESSAGES + 5)]
 
     with client.application.app_context():
-        assert count() == MAX_KEPT
+        assert count() == MAX_MESSAGES
 
     assert {path.name for path in (folder / "new").iterdir()} == set(ids[5:])
     assert client.get(f"/inbox/{ids[4]}").status_code == 404

@@ -145,7 +145,7 @@ def test_a_restored_backup_pauses_the_project_that_it_holds(both: list[Records])
     one, two = both
     seen = one.maintenance.sweep("a worker").seen
     assert two.maintenance.sweep("a worker").seen.epoch != seen.epoch
-    assert one.maintenance.sweep("a worker", seen=seen._replace(generation=1000)).paused
+    assert one.maintenance.sweep("a worker", seen=seen._replace(sweeps=1000)).paused
 
     assert one.queries.overview()["paused"]
     assert not two.queries.overview()["paused"]

@@ -6,14 +6,13 @@ import json
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from headway.snapshot import Phase
 from headway.store.records import Records
 from headway.web.api.listing import FILTERS
 from tests.by_hand import HERE, claim, write
-from tests.page import expect_fits
+from tests.page import expect_fits, expect_nothing_of_axe
 from tests.processes import ROOT
 
 PAGE = """<!doctype html><html lang="en"><title>Yours</title>
@@ -70,7 +69,7 @@ def test_filters_and_a_search_show_what_the_server_finds_and_what_comes(
     expect(failed).to_have_attribute("aria-pressed", "true")
     start(shared_records, owner, "Import of May", Phase.FAILED)
     expect(items(page)).to_have_count(2)
-    assert not Axe().run(page).response["violations"]
+    expect_nothing_of_axe(page)
 
     page.get_by_role("button", name="All 4").click()
     page.get_by_role("searchbox", name="Search tasks").fill("JULY")
@@ -136,4 +135,4 @@ def test_a_card_lists_the_files_as_they_come_and_does_not_jump(
 
     page.set_viewport_size({"width": 320, "height": 600})
     expect_fits(page, 320)
-    assert not Axe().run(page).response["violations"]
+    expect_nothing_of_axe(page)

@@ -7,7 +7,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from headway.celery.run.log_lines import level_of
-from headway.store.model import HistoryEvent, LogLine
+from headway.shapes import HistoryEvent
+from headway.store.model import LogLine
 from headway.store.records import Records
 from headway.web.pages.log_view import LogQuery, by_attempt
 from tests.by_hand import HERE, claim

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from headway.push.withdrawals import CLOCKS_APART_SECONDS, LOGIN, Login, Withdrawals
+from headway.push.revocations import CLOCKS_APART_SECONDS, LOGIN, Login, Revocations
 from headway.store.records import Records
 
 
 class Manager:
-    """What the withdrawals ask of a web process's manager: sockets of ada and of bob."""
+    """What the revocations ask of a web process's manager: sockets of ada and of bob."""
 
     def __init__(self, records: Records) -> None:
         self.records = records
@@ -33,7 +33,7 @@ def manager(shared_records: Records) -> Manager:
 
 
 def test_only_the_sockets_of_who_has_logged_out_are_ended(manager: Manager):
-    Withdrawals(manager).receive(f"{time.time() * 1e6:.0f} * login:ada".encode())
+    Revocations(manager).receive(f"{time.time() * 1e6:.0f} * login:ada".encode())
 
     assert manager.ended == ["ada"]
 
@@ -42,24 +42,24 @@ def test_only_the_sockets_of_who_has_logged_out_are_ended(manager: Manager):
 def test_an_owner_may_be_any_text(manager: Manager, shared_records: Records, owner: str):
     shared_records.client.delete(shared_records.keys.revoked(f"login:{owner}", "*"))
     manager.server.environ["odd"] = {LOGIN: Login(owner, time.time())}
-    withdrawals = Withdrawals(manager)
-    withdrawals.receive(f"{time.time() * 1e6:.0f} * login:{owner}".encode())
+    revocations = Revocations(manager)
+    revocations.receive(f"{time.time() * 1e6:.0f} * login:{owner}".encode())
     shared_records.tokens.log_out(owner)
     manager.subscriber.session = 1  # connected again
-    withdrawals.check()
+    revocations.check()
 
     assert manager.ended == ["odd", "odd"]
 
 
 def test_a_logout_that_its_process_did_not_hear_is_read(manager: Manager, shared_records: Records):
-    withdrawals = Withdrawals(manager)
-    withdrawals.check()
+    revocations = Revocations(manager)
+    revocations.check()
     shared_records.tokens.log_out("ada")
-    withdrawals.check()
+    revocations.check()
     assert manager.ended == []
 
     manager.subscriber.session = 1  # connected again
-    withdrawals.check()
+    revocations.check()
 
     assert manager.ended == ["ada"]
 
@@ -72,7 +72,7 @@ def test_hosts_whose_clocks_are_apart_agree_on_which_came_first(
     opened = time.time() + CLOCKS_APART_SECONDS + apart
     manager.server.environ["ada"] = {LOGIN: Login("ada", opened)}
 
-    Withdrawals(manager).receive(f"{time.time() * 1e6:.0f} * login:ada".encode())
+    Revocations(manager).receive(f"{time.time() * 1e6:.0f} * login:ada".encode())
 
     assert manager.ended == ended
 

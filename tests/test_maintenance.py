@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from math import floor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,10 +22,12 @@ from celery import bootsteps, chord
 
 from headway.celery.messages.broker import break_off
 from headway.celery.worker.loop_watch import STUCK_AFTER
-from headway.celery.worker.maintenance import Maintenance
+from headway.celery.worker.maintenance import CHECK_EVERY, RENEWALS, SWEEP_SECONDS, Maintenance
+from headway.settings import LEASE_SECONDS
 from headway.snapshot import Phase, Snapshot
 from headway.store.records import Records
 from tests import plain_celery as plain
+from tests.documents import page
 from tests.faults.proxy import Proxy
 from tests.late_pool import LATE_SECONDS
 from tests.processes import Process, Valkey, children_of, running, wait_for, worker
@@ -441,3 +444,16 @@ def test_a_read_that_nothing_ends_is_broken_off_from_another_thread(valkey: Valk
         listener.close()
 
     assert len(ended) == 1
+
+
+def test_the_document_says_when_what_a_killed_worker_held_comes_back():
+    lease = LEASE_SECONDS.default
+    renewal = int(lease / RENEWALS / SWEEP_SECONDS)
+    look = max(CHECK_EVERY, renewal + 2) * SWEEP_SECONDS
+    ends = floor(lease - renewal * SWEEP_SECONDS)
+
+    said = page("docs/celery.md")
+
+    assert f"again then, {ends} to {lease:.0f} s after the kill" in said
+    assert f"every {look:.0f} s, and sent again once" in said
+    assert f": {floor(ends + look)} to {lease + 2 * look:.0f} s after the kill" in said

@@ -78,7 +78,7 @@ def cancel(records: Records) -> None:
             records.outbox.defer(
                 task_id, 0, message=message, max_attempts=4, when="+99", run=Delivery()
             )
-            == "parked"
+            == "deferred"
         )
         records.cancel(task_id)
 
@@ -114,7 +114,15 @@ def test_a_message_that_cannot_be_read_fails_its_task_alone(
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("x"), MemoryError(), KeyError("add"), RecursionError(), OSError(5, "x")]
+    "error",
+    [
+        RuntimeError("x"),
+        MemoryError(),
+        KeyError("add"),
+        RecursionError(),
+        OSError(5, "x"),
+        SystemExit(1),
+    ],
 )
 def test_whatever_sending_one_raises_fails_it_alone(
     keeper: Maintenance, records: Records, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -166,7 +174,7 @@ def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
     assert all(shown(records, task_id).phase == "queued" for task_id in IDS)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("x"), RecursionError(), ValueError()])
+@pytest.mark.parametrize("error", [RuntimeError("x"), RecursionError(), SystemExit()])
 @pytest.mark.parametrize(
     ("make", "duty"),
     [(lose, "runs.give_up"), (cancel, "dependents.notify_dependents"), (park, "outbox.send")],
@@ -191,6 +199,26 @@ def test_whatever_one_raises_the_others_have_their_turn(
     assert "due" in at_the_broker(records)
 
 
+@pytest.mark.parametrize("error", [RuntimeError("x"), SystemExit(1)])
+def test_a_duty_that_fails_ends_no_round(
+    keeper: Maintenance, monkeypatch: pytest.MonkeyPatch, error: BaseException
+):
+    """A receiver of a signal that calls sys.exit() would else end the thread without a word."""
+    rounds: list[bool] = []
+
+    def sweep() -> None:
+        rounds.append(True)
+        if len(rounds) == 2:
+            keeper._stop.set()
+        raise error
+
+    monkeypatch.setattr(keeper, "_sweep", sweep)
+    monkeypatch.setattr(keeper, "_heartbeats", None)  # they have not begun
+    keeper._run()
+
+    assert len(rounds) == 2
+
+
 @pytest.mark.parametrize("make", [lose, park, cancel])
 @pytest.mark.parametrize("how", ["another type", "an unknown phase", "no numbers"])
 def test_a_record_that_no_script_can_handle_is_left_with_one_line(
@@ -205,7 +233,8 @@ def test_a_record_that_no_script_can_handle_is_left_with_one_line(
         records.client.hset(record, "phase", '"odd"')
     else:
         records.client.hset(
-            record, mapping={"attempt": "x", "failures": "y", "max_attempts": "z", "order": "o"}
+            record,
+            mapping={"attempt": "x", "failures": "y", "max_attempts": "z", "generation": "o"},
         )
     handled: list[str] = []
     backend = keeper._backend

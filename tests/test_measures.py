@@ -101,7 +101,7 @@ def split(*pieces: str) -> list[Line]:
     ],
 )
 def test_lines_of_pieces(pieces: list[str], kept: list[str]):
-    assert [line.text for line in split(*pieces) if line.is_kept and line.text] == kept
+    assert [line.text for line in split(*pieces) if line.is_final and line.text] == kept
 
 
 def test_what_is_drawn_so_far_is_known_before_its_line_ends():

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import shlex
-import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from headway.cli.project import load_celery
 from headway.exceptions import ConfigError
-from tests.documents import Followed, page
-from tests.processes import Process, Valkey, answers, free_port, running
+from tests.documents import Followed, block, page
+from tests.processes import Valkey, answers, free_port
 
 SECRET = "5f2c81e09ab7d364"
 BEGINNING = """
@@ -72,16 +71,14 @@ def test_the_readmes_project_is_named_to_both_commands_as_the_readme_names_it(re
         assert "✓ tasks: 1 are live" in reader.say(command), command
 
 
-def test_the_readmes_project_is_served(reader: Followed):
-    [command] = re.findall(r"^headway (serve .*)$", page("README.md"), re.MULTILINE)
-    port = free_port()
-    words = shlex.split(command.replace("5001", str(port)))
-    served = Process(
-        [sys.executable, "-m", "headway", *words],
-        reader.folder / "serve.log",
-        {**reader.env, "HEADWAY_SECRET_KEY": SECRET},
-        root=reader.folder,
-    )
+def test_the_readmes_project_is_served(reader: Followed, valkey: Valkey):
+    command = block("docs/serve.md", "headway serve")
+    assert command == block("README.md", "headway serve")
+    port = str(free_port())
+    said = block("docs/serve.md", "Headway serves").replace("5001", port)
 
-    with running(served):
+    with ExitStack() as stack:
+        served = reader.start(stack, command.replace("5001", port), HEADWAY_SECRET_KEY=SECRET)
         served.wait_until(lambda: answers(f"http://127.0.0.1:{port}/headway/readyz"))
+
+    assert said.replace("localhost:6379", f"127.0.0.1:{valkey.port}") in served.output()

@@ -143,11 +143,12 @@ def test_production_over_plain_http_says_so(
         ({}, []),
         (PRODUCTION, [Mark.BAD]),
         (PRODUCTION | {"ALLOW_PLAIN_HTTP": "1"}, [Mark.WARNING]),
-        (PRODUCTION | {"TRUSTED_PROXIES": "1"}, []),
+        (PRODUCTION | {"TRUSTED_PROXIES": "1"}, [Mark.BAD]),  # by any name
+        (PRODUCTION | {"TRUSTED_PROXIES": "1", "TRUSTED_HOSTS": "tasks.test"}, []),
         ({"TRUSTED_PROXIES": "1"}, []),
     ],
 )
-def test_the_doctor_says_where_production_is_served_over_plain_http(
+def test_the_doctor_says_where_production_is_served_unsafely(
     tmp_path: Path, settings: dict[str, str], marks: list[Mark]
 ):
     loaded = config.load(
@@ -167,6 +168,7 @@ def process(
     """Production whose proxy, so it believes, speaks TLS: browsers reach it over plain http."""
     folder = tmp_path_factory.mktemp("web")
     env = {"REDIS_URL": valkey.url, "DATA_DIR": str(folder), "TRUSTED_PROXIES": "1"}
+    env["TRUSTED_HOSTS"] = "*"
     process, address = web(folder, PRODUCTION | env)
     with running(process):
         yield process, address

@@ -126,7 +126,7 @@ def test_several_processes_say_once_that_it_began_and_ended(
     assert [record.getMessage() for record in caplog.records] == [
         "Emails wait: The mail server refuses the login: 535 no"
     ]
-    assert 0 < records.client.ttl(outage.KEY) <= outage.KEPT_SECONDS
+    assert 0 < records.client.ttl(outage.KEY) <= outage.TTL_SECONDS
 
     caplog.clear()
     for one in processes:

@@ -187,11 +187,14 @@ def test_a_run_that_goes_on_has_all_of_it_once(runs: Runs, records: Records, kep
     assert stream_of(records, runs.task_id) == text[:20] + MARK
 
 
-def test_a_run_that_goes_on_without_the_stream_leaves_what_was_saved(runs: Runs, records: Records):
+@pytest.mark.parametrize("text", ["a" * 30, "a line\n" * 5], ids=["held back", "not held back"])
+def test_a_run_that_goes_on_without_the_stream_leaves_what_was_saved(
+    runs: Runs, records: Records, text: str
+):
     def body() -> None:
         if progress.saved is None:
             out = progress.stream("answer", overflow="file")
-            out.write("a" * 30)
+            out.write(text)
             progress.save(1)
             out.write("lost")
             progress.flush()
@@ -200,7 +203,7 @@ def test_a_run_that_goes_on_without_the_stream_leaves_what_was_saved(runs: Runs,
     runs(body)
     runs(body)
 
-    assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": "a" * 30}
+    assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": text}
 
 
 def test_a_file_that_is_gone_is_said_to_be(runs: Runs, records: Records, kept: Place):

@@ -203,3 +203,18 @@ def test_a_question_is_answered_by_keyboard_and_the_task_goes_on(
     expect(card).to_have_attribute("data-phase", re.compile("queued|running|succeeded"))
     expect(card.get_by_role("button", name="Skip", exact=True)).to_have_count(0)
     expect(card.get_by_role("button", name="Details")).to_be_focused()
+
+
+def test_the_page_of_an_email_leads_to_it_in_the_inbox_as_soon_as_it_is_there(
+    page: Page, system: System
+):
+    open_live(page, system.address)
+    task_id = start_for_later(page, system.address, "send_async_email", email="way@example.com")
+    page.goto(f"{system.address}/tasks/{task_id}")
+    more = page.locator("#more")
+    expect(more).to_be_empty()
+
+    page.locator("headway-task").get_by_role("button", name="Run now").click()
+    more.get_by_role("link", name="Open in inbox").click()
+
+    expect(page.get_by_role("main")).to_contain_text("way@example.com")

@@ -206,7 +206,7 @@ def test_when_redis_was_emptied_a_card_says_that_its_record_is_gone_and_stops(
 
 
 def test_the_page_waits_longer_for_a_sign_of_life_than_the_server_between_two(app: Flask):
-    source = (ROOT / "headway" / "static" / "js" / "kept-socket.js").read_text()
+    source = (ROOT / "headway" / "static" / "js" / "reconnecting-socket.js").read_text()
     [silence] = re.findall(r"SILENCE_MS = (\d+)", source)
 
     assert int(silence) >= 1000 * headway.socketio.server.eio.ping_interval + 1500

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from headway.snapshot import Phase
-from headway.store.model import Point
+from headway.store.model import Delivery, Point, StateWrite
 from headway.store.records import Records
-from headway.web.pages.plot import FEWEST_POINTS, Plot, plot
-from tests.by_hand import claim, write
+from headway.web.pages.plot import MIN_POINTS, Plot, plot
+from tests.by_hand import HERE, claim, write
 from tests.terminal import create
 
 CURVES = json.loads(Path(__file__).with_name("curves.json").read_text())
@@ -77,10 +77,34 @@ def test_a_run_that_goes_on_has_its_first_point_where_it_goes_on(records: Record
     assert [point.current for point in records.history.points(task_id)] == [380, 381]
 
 
+def test_one_that_ends_before_the_first_report_of_a_run_that_goes_on_ends_where_it_was(
+    records: Records,
+):
+    task_id = create(records)
+    claim(records, task_id)
+    record = records.keys.record(task_id)
+    for current in (200, 380):
+        records.client.hset(record, "point_due", "0")
+        write(records, task_id, current)
+    records.client.hset(record, mapping={"saved": "{}", "saved_percent": "38"})
+    records.maintenance.release([(task_id, HERE.token)])
+    there = Delivery("another", 0)
+    about = {"message": {"task": "any", "args": [], "kwargs": {}, "options": {"queue": "celery"}}}
+    assert records.runs.claim(task_id, there, "run", **about, max_attempts=4, hostname="test")
+
+    records.runs.write(StateWrite(task_id, there, Phase.CANCELLED, {}, "{}", "long_task", 4))
+
+    points = records.history.points(task_id)
+    assert [point[1:] for point in points] == [(0, 1), (200, 1000), (380, 1000), (380, 1000)]
+    ended = task("cancelled", current=0, total=1)
+    slowly = [Point(START + 1000 * n, *point[1:]) for n, point in enumerate(points)]
+    assert drawn(ended, slowly).summary.startswith("38\u202f%")
+
+
 def test_too_few_points_for_a_plot_are_not_kept(records: Records):
     task_id = create(records)
     claim(records, task_id)
-    assert len(records.history.points(task_id)) == FEWEST_POINTS - 2
+    assert len(records.history.points(task_id)) == MIN_POINTS - 2
 
     write(records, task_id, 1, Phase.FAILED)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,21 +37,23 @@ def manager(
     manager = RoomManager(redis_url, records)
     ended = threading.Event()
 
-    @contextmanager
-    def reading(connection: Any) -> Iterator[Callable[[int], bytes]]:
-        def receive(size: int) -> bytes:
-            data = connection.recv(size)
+    def read(connection: Any, receive: Callable[[bytes], bool]) -> Iterator[None]:
+        while data := connection.recv(64 * 1024):
             if ended.is_set():
                 raise Ended
-            return bytes(data)
-
-        yield receive
+            if receive(data):
+                yield
 
     def listen() -> None:
         with pytest.raises(Ended):
             list(manager._listen())
 
-    engine = SimpleNamespace(reading=reading, end=lambda code, eio_sids: None)
+    engine = SimpleNamespace(
+        read=read,
+        end=lambda code, eio_sids: None,
+        renew_counts=lambda: None,
+        yield_turn=lambda: None,
+    )
     manager.server = SimpleNamespace(eio=engine, sleep=time.sleep, environ={})
     monkeypatch.setattr(manager, "initialize", lambda: None)
     thread = threading.Thread(target=listen)
@@ -62,7 +63,7 @@ def manager(
         yield manager
     finally:
         ended.set()
-        manager.subscriber.drop()
+        manager.subscriber.break_connection()
         thread.join()
 
 
@@ -122,7 +123,7 @@ def loses_its_subscription(poller: Poller) -> None:
 
 def loses_its_connection(poller: Poller) -> None:
     session = poller.manager.subscriber.session
-    poller.manager.subscriber.drop()
+    poller.manager.subscriber.break_connection()
     wait_for(lambda: poller.manager.subscriber.session not in (0, session))
     wait_for(poller.manager.heartbeat.check_health)
 

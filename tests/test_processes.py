@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forkserver import ForkedProcess
 from tests.processes import ROOT, Process
 
 # Notes each question for the environment that a file of Headway's asks while it is imported.
@@ -75,6 +77,28 @@ def test_a_crash_of_any_child_is_known_and_says_where(
 
     assert [process.returncode for process in crashes_are_known] == [-signal.SIGSEGV]
     assert b"Segmentation fault" in said.stderr
+
+
+@pytest.mark.parametrize("mask", [0o037, 0o023])  # the server itself has but one
+def test_what_is_forked_has_the_mask_of_who_starts_it(tmp_path: Path, mask: int):
+    program = tmp_path / "program.py"
+    program.write_text("import os\nprint(oct(os.umask(0)))")
+    before = os.umask(mask)
+    try:
+        with (tmp_path / "log").open("wb") as output:
+            process = ForkedProcess(
+                "threading",
+                [sys.executable, str(program)],
+                root=tmp_path,
+                env=os.environ,
+                output=output,
+                fds=[],
+            )
+    finally:
+        os.umask(before)
+
+    assert process.wait(20) == 0
+    assert (tmp_path / "log").read_text() == f"{oct(mask)}\n"
 
 
 def test_no_module_of_headways_reads_the_environment_when_it_is_imported():

@@ -16,9 +16,10 @@ from celery.app.task import Context
 from celery.exceptions import Ignore
 
 from headway import progress
-from headway.celery.run.report_sender import LONG_SECONDS, ReportSender
+from headway.celery.run.report_sender import LONG_SECONDS, MAX_UNREAD, ReportSender
 from headway.celery.run.runs import Stopped
 from headway.snapshot import Phase
+from headway.store.connection import Line
 from headway.store.errors import RedisUnavailable
 from headway.store.model import Outcome
 from headway.store.output import OutputRecords
@@ -142,7 +143,7 @@ def test_lines_that_wait_too_long_are_missed_by_name_and_no_newer_one_is(
 
     monkeypatch.setattr("headway.celery.run.log_lines.MAX_LINES", 3)
     # the test sends itself
-    monkeypatch.setattr("headway.celery.run.reporting.FLUSHER", SimpleNamespace(add=bool))
+    monkeypatch.setattr("headway.celery.run.sections.FLUSHER", SimpleNamespace(add=bool))
     monkeypatch.setattr(OutputRecords, "log", log)
 
     def body() -> None:
@@ -241,6 +242,49 @@ def test_updates_of_the_state_in_quick_succession_wait_for_no_reply_and_are_all_
     assert not caplog.records
 
 
+def test_updates_of_the_state_at_once_are_on_their_way_before_the_replies_to_those_before(
+    celery: Celery,
+    records: Records,
+    valkey: Valkey,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setattr("headway.celery.run.report_sender.AT_ONCE_SECONDS", 60)
+
+    def body() -> None:
+        current_task.update_state(meta={"current": 0, "total": 5})
+        valkey.freeze()
+        try:
+            for done in range(1, 5):  # to wait for a reply would take longer than the client waits
+                current_task.update_state(meta={"current": done, "total": 5})
+        finally:
+            valkey.thaw()
+
+    with pushes(records) as seen:
+        run(celery, body)
+        reports = seen()[1:]  # the first is the claim
+
+    assert [snapshot.current for snapshot in reports] == [0, 1, 2, 3, 4]
+    assert not caplog.records
+
+
+def test_a_cancelled_run_that_never_stops_talking_hears_of_it_a_few_reports_later(
+    celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("headway.celery.run.report_sender.AT_ONCE_SECONDS", 60)
+
+    def body() -> None:
+        current_task.update_state(meta={"status": "one"})
+        records.cancel(current_task.request.id)
+        for _ in range(MAX_UNREAD):
+            current_task.update_state(meta={"status": "two"})
+        with pytest.raises(Stopped, match="cancelling"):
+            current_task.update_state(meta={"status": "three"})
+
+    with pytest.raises(Ignore, match="cancelling"):
+        run(celery, body)
+
+
 def test_a_cancelled_run_that_seldom_says_something_hears_of_it_in_the_same_call(
     celery: Celery, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
@@ -260,9 +304,12 @@ def test_a_call_waits_once_for_a_slow_redis_and_sends_every_report(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("headway.celery.run.report_sender.OFTEN_SECONDS", 0)
+    monkeypatch.setattr("headway.celery.run.report_sender.AT_ONCE_SECONDS", 0)
     events: list[str] = []
 
-    def begin_report(_request: Context, _state: str, number: int) -> Callable[[], Outcome]:
+    def begin_report(
+        _request: Context, _state: str, number: int, *, line: Line
+    ) -> Callable[[], Outcome]:
         events.append(f"sent {number}")
 
         def slow() -> Outcome:
@@ -272,7 +319,9 @@ def test_a_call_waits_once_for_a_slow_redis_and_sends_every_report(
 
         return slow
 
-    backend: Any = SimpleNamespace(runs=SimpleNamespace(begin_report=begin_report))
+    backend: Any = SimpleNamespace(
+        runs=SimpleNamespace(begin_report=begin_report, line=lambda: Line(None))
+    )
     sender = ReportSender()
     sender.send(backend, Context(), "PROGRESS", 1)
     monkeypatch.setattr("headway.celery.run.report_sender.OFTEN_SECONDS", 60)
@@ -289,13 +338,17 @@ def test_a_call_waits_once_for_a_slow_redis_and_sends_every_report(
 def test_a_report_that_cannot_be_made_is_the_callers_and_holds_up_no_other():
     sent: list[object] = []
 
-    def begin_report(_request: Context, _state: str, meta: object) -> Callable[[], Outcome]:
+    def begin_report(
+        _request: Context, _state: str, meta: object, *, line: Line
+    ) -> Callable[[], Outcome]:
         if meta == "bad":
             raise ValueError(meta)
         sent.append(meta)
         return lambda: "written"
 
-    backend: Any = SimpleNamespace(runs=SimpleNamespace(begin_report=begin_report))
+    backend: Any = SimpleNamespace(
+        runs=SimpleNamespace(begin_report=begin_report, line=lambda: Line(None))
+    )
     sender = ReportSender()
     sender.send(backend, Context(), "PROGRESS", 1)
     with pytest.raises(ValueError, match="bad"):

@@ -296,6 +296,23 @@ def test_one_answer_counts(records: Records, waiting: str):
     assert {**kept, "at": ""} == {"question_id": "q1", "by": "ada", "at": "", "value": "yes"}
 
 
+def test_an_answer_to_another_question_does_not_answer_the_one_that_is_asked(
+    records: Records, waiting: str
+):
+    records.answer(waiting, "q1", '"yes"', "ada")
+    claim(records, waiting, "next")
+    second = YES_OR_NO._replace(id="q2", key="really")
+    assert records.runs.ask(waiting, Delivery("next"), second, MESSAGE) == "waiting"
+
+    assert records.answer(waiting, "q1", '"no"', "bob").outcome == "conflict"
+    assert records.answer(waiting, "q1", '"yes"', "ada").outcome == "replayed"
+    assert records.answer(waiting, "q3", '"yes"', "bob").outcome == "not_asked"
+
+    asked = read(records, waiting)
+    assert (asked.phase, asked.question["id"]) == (Phase.WAITING, "q2")
+    assert records.answer(waiting, "q2", '"no"', "ada").outcome == "queued"
+
+
 def read_saved(records: Records, task_id: str) -> tuple[str, str, str]:
     claim(records, task_id, "reader")
     return records.runs.read_saved(task_id, Delivery("reader"))

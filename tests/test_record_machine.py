@@ -41,7 +41,7 @@ class RecordMachine(Invariants, Starting, Running, Writing, Keeping, Turns):
     def look_after_all(self) -> None:
         for task in self.tasks:
             if task.owed and task.phase == Phase.RETRYING:
-                self.park_successor(task)
+                self.defer_successor(task)
         for task in self.tasks:
             if task.phase == Phase.WAITING and not task.stray:
                 self.answer(task, "1")
@@ -53,7 +53,7 @@ class RecordMachine(Invariants, Starting, Running, Writing, Keeping, Turns):
             self.all_is_well()
             self.take_all_messages()
         for task in self.tasks:
-            ignored = task.dropped and not task.parked
+            ignored = task.dropped and not task.deferred
             assert task.is_over or task.last is None or ignored, f"stranded: {task.last}"
         assert self.client.zcard("headway:outbox") == 0
 

@@ -229,7 +229,7 @@ def test_a_retry_waits_with_its_own_message_whichever_is_stored_first(records: R
     if first == "the message":
         assert (
             records.outbox.defer(task_id, 1, message=successor, max_attempts=4, when="", run=FIRST)
-            == "parked"
+            == "deferred"
         )
         assert due(records) == []  # before its predecessor has ended
         assert write(records, task_id, FIRST, Phase.RETRYING)

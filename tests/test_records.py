@@ -265,10 +265,10 @@ def test_a_successor_that_waits_long_keeps_its_record_whatever_is_said_meanwhile
         records.outbox.defer(
             task_id, 1, message=MESSAGE, max_attempts=4, when=f"+{month * 1_000_000}", run=FIRST
         )
-        == "parked"
+        == "deferred"
     )
 
-    records.client.hset(record, "kept", 0)  # as after an hour
+    records.client.hset(record, "ttl_refreshed_at", 0)  # as after an hour
     write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
     assert records.client.pttl(record) > month * 1000
 
@@ -436,7 +436,7 @@ def test_a_record_that_an_earlier_version_has_kept_is_read_and_written_as_any(re
     task_id = start(records)
     claim(records, task_id, FIRST)
     before = read(records, task_id)
-    records.client.hdel(f"headway:task:{task_id}", "still")
+    records.client.hdel(f"headway:task:{task_id}", "static")
 
     assert read(records, task_id) == before
     assert write(records, task_id, FIRST, Phase.RUNNING, current=1, total=2)
@@ -457,7 +457,7 @@ def test_an_ended_record_takes_no_room_that_its_run_needed(records: Records):
 
     assert client.memory_usage(record, samples=0) <= client.memory_usage(fresh, samples=0)
     assert client.pttl(record) > 1000
-    left = {"owner", "version", "phase", "total", "still", "message", "history", "fence"}
+    left = {"owner", "version", "phase", "total", "static", "message", "history", "fence"}
     assert set(client.hkeys(record)) == left
 
 

@@ -19,13 +19,13 @@ from headway.snapshot import Phase
 from headway.store.model import Delivery, Source, StateWrite
 from headway.store.records import Records
 from tests import plain_celery as plain
-from tests.by_broker import Hand, running_as
+from tests.by_broker import Hand, by_protocol, running_as
 
 
 def end(hand: Hand, task_id: str, phase: Phase = Phase.SUCCEEDED) -> None:
     """End a run, as the delivery that holds it."""
-    fence, order = hand.redis.hmget(f"headway:task:{task_id}", "fence", "order")
-    write = StateWrite(task_id, Delivery(fence, int(order)), phase, {}, "{}", "add", 4)
+    fence, generation = hand.redis.hmget(f"headway:task:{task_id}", "fence", "generation")
+    write = StateWrite(task_id, Delivery(fence, int(generation)), phase, {}, "{}", "add", 4)
     assert hand.records.runs.write(write) in ("written", "cancelling")
 
 
@@ -372,9 +372,8 @@ def test_a_message_that_is_marked_can_still_be_read(records: Records, headers: d
 
 @pytest.fixture
 def old_protocol() -> Iterator[None]:
-    plain.celery.conf.task_protocol = 1
-    yield
-    plain.celery.conf.task_protocol = 2
+    with by_protocol(1, plain.celery):
+        yield
 
 
 def test_a_message_of_protocol_1_that_waits_is_not_missed(hand: Hand, old_protocol: None):

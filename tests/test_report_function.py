@@ -10,6 +10,7 @@ import pytest
 from headway.shapes import Changes, TaskMessage
 from headway.snapshot import Phase
 from headway.state_fields import progress_fields
+from headway.store.connection import Line
 from headway.store.functions import shared_source
 from headway.store.model import Delivery, Outcome, StateWrite
 from headway.store.records import Records
@@ -34,8 +35,16 @@ REPORTS = [
     [{"current": 1, "total": 2, "step": STEP}, {"current": 1, "total": 2, "step": None}],
     [{"status": "no numbers"}, {"status": "no numbers"}, {"description": "other words"}],
 ]
-DIFFER = {"task_id", "version", "created_at", "started_at", "updated_at", "kept", "point_due"}
-DIFFER |= {"still", "history"}  # made of these
+DIFFER = {
+    "task_id",
+    "version",
+    "created_at",
+    "started_at",
+    "updated_at",
+    "ttl_refreshed_at",
+    "point_due",
+}
+DIFFER |= {"static", "history"}  # made of these
 
 
 def report(
@@ -43,6 +52,11 @@ def report(
 ) -> StateWrite:
     fields = progress_fields("PROGRESS", meta)
     return StateWrite(task_id, delivery, Phase.RUNNING, fields, str(meta), "long_task", 4, **more)
+
+
+def whole_write(runs: RunRecords, write: StateWrite, _line: Line | None) -> Callable[[], Outcome]:
+    """Send a report to the function that knows all changes."""
+    return runs._begin_write(write)
 
 
 def written(records: Records, task_id: str, text: str) -> None:
@@ -81,7 +95,7 @@ def test_a_report_leaves_what_a_write_leaves(
 
     for meta in metas:
         assert records.runs.write(report(short, meta)) == "written"
-    monkeypatch.setattr(RunRecords, "_begin_report", RunRecords._begin_write)
+    monkeypatch.setattr(RunRecords, "_begin_report", whole_write)
     for meta in metas:
         assert records.runs.write(report(whole, meta)) == "written"
 
@@ -106,7 +120,7 @@ def test_a_save_leaves_what_a_write_leaves(
         return record
 
     of_report = save_all(short)
-    monkeypatch.setattr(RunRecords, "_begin_report", RunRecords._begin_write)
+    monkeypatch.setattr(RunRecords, "_begin_report", whole_write)
     assert of_report == save_all(whole)
 
 
@@ -120,14 +134,29 @@ def test_a_save_keeps_how_long_the_streams_are(records: Records):
     assert saved == "5"
 
 
-def test_a_save_makes_one_call(records: Records):
+def test_a_save_makes_the_calls_of_its_report_alone(records: Records):
     task_id = claimed(records, MESSAGE)
     records.runs.write(report(task_id, {"current": 1, "total": 10}))
-    write = report(task_id, {"current": 2, "total": 10}, saved='{"row":2}', may_leave=True)
+    alone = report(task_id, {"current": 2, "total": 10})
+    save = report(task_id, {"current": 3, "total": 10}, saved='{"row":3}', may_leave=True)
 
-    made = calls(records, lambda: records.runs.write(write))
+    made = calls(records, lambda: records.runs.write(alone))
 
-    assert (made["fcall"], made["hset"], made["hget"]) == (1, 1, 2)
+    assert calls(records, lambda: records.runs.write(save)) == made
+
+
+def test_a_save_that_says_nothing_new_is_none_by_its_run(records: Records):
+    task_id = claimed(records, MESSAGE)
+    save = report(task_id, {"current": 3, "total": 10}, saved='{"row":3}')
+    records.runs.write(save)
+    key = records.keys.record(task_id)
+    records.client.hset(key, "saved_by", "a run before")
+
+    assert records.runs.write(save) == "written"
+    assert records.client.hget(key, "saved_by") == "a run before"
+
+    assert records.runs.write(save._replace(saved='{"row":4}')) == "written"
+    assert records.client.hget(key, "saved_by") == HERE.token
 
 
 def test_a_stopping_worker_ends_a_run_at_its_save(records: Records):
@@ -174,7 +203,7 @@ def of_another_type(records: Records, task_id: str) -> None:
 
 
 def of_an_earlier_version(records: Records, task_id: str) -> None:
-    records.client.hdel(records.keys.record(task_id), "still")
+    records.client.hdel(records.keys.record(task_id), "static")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +243,7 @@ def test_what_else_a_report_changes_is_stored_too(records: Records):
 def test_reports_put_the_end_of_their_record_off(records: Records):
     task_id = claimed(records, MESSAGE)
     names = [records.keys.record(task_id), records.keys.celery(task_id)]
-    records.client.hset(names[0], mapping={"kept": 1, "point_due": 0})
+    records.client.hset(names[0], mapping={"ttl_refreshed_at": 1, "point_due": 0})
     for name in names:
         records.client.pexpire(name, 60_000)
 
@@ -232,7 +261,10 @@ def test_an_ended_task_keeps_no_field_of_its_run(records: Records):
     assert records.runs.write(whole) == "written"
 
     record = records.client.hgetall(records.keys.record(task_id))
-    assert not {"run", "high", "bar", "point_due", "delivery", "kept", "worker"} & record.keys()
+    assert (
+        not {"run", "max_fraction", "bar", "point_due", "delivery", "ttl_refreshed_at", "worker"}
+        & record.keys()
+    )
     assert not {"", "null", '""'} & set(record.values())
     snapshot = shown(records, task_id)
     assert snapshot is not None
@@ -253,7 +285,7 @@ def test_of_an_ended_task_what_seldom_changes_is_kept_once(records: Records):
     key = records.keys.record(task_id)
     before = shown(records, task_id)
 
-    loaded = "local fields = load(KEYS[1]).fields return {static_members(fields), fields.still}"
+    loaded = "local fields = load(KEYS[1]).fields return {static_members(fields), fields.static}"
     made, kept = records.client.eval(f"{shared_source()}set_prefix('') {loaded}", 1, key)
 
     assert made == kept

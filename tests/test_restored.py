@@ -18,7 +18,7 @@ from headway.snapshot import Phase
 from headway.store.connection import connect
 from headway.store.model import Delivery
 from headway.store.records import Records
-from headway.store.restored import MAX_KEPT, NOT_SEEN, Memory, Seen
+from headway.store.restored import MAX_STATES, NOT_SEEN, Memory, Seen
 from tests.by_make import by_make
 from tests.by_records import FIRST, MESSAGE, claim, read, start, write
 from tests.processes import Valkey, running, wait_for, web, worker
@@ -36,14 +36,14 @@ def sweep(records: Records, seen: Seen = NOT_SEEN):
 def go_back(records: Records, sweeps: int) -> Seen:
     """Be as restored from a state so many sweeps ago; returns what a worker remembers."""
     seen = sweep(records).seen
-    records.client.set("headway:generation", seen.generation)
-    return Seen(seen.epoch, seen.generation + sweeps)
+    records.client.set("headway:generation", seen.sweeps)
+    return Seen(seen.epoch, seen.sweeps + sweeps)
 
 
 def test_each_sweep_counts_and_extra_ones_in_a_row_do_not(records: Records):
     first = sweep(records).seen
-    assert sweep(records).seen == Seen(first.epoch, first.generation + 1)
-    assert records.maintenance.sweep("keeper").seen.generation == first.generation + 1
+    assert sweep(records).seen == Seen(first.epoch, first.sweeps + 1)
+    assert records.maintenance.sweep("keeper").seen.sweeps == first.sweeps + 1
 
 
 def test_a_redis_that_lost_its_last_seconds_goes_on(records: Records):
@@ -168,13 +168,15 @@ def test_projects_that_share_a_folder_leave_each_others_memory(tmp_path: Path):
 
 
 def test_a_shared_file_keeps_the_latest_hundred(tmp_path: Path):
-    for number in range(MAX_KEPT + 5):
+    for number in range(MAX_STATES + 5):
         memory = Memory(tmp_path)
         memory.note(Seen(f"data {number}", 7))
         memory.save()
 
-    kept = [number for number in range(MAX_KEPT + 5) if recalled(tmp_path, f"data {number}").epoch]
-    assert kept == list(range(5, MAX_KEPT + 5))
+    kept = [
+        number for number in range(MAX_STATES + 5) if recalled(tmp_path, f"data {number}").epoch
+    ]
+    assert kept == list(range(5, MAX_STATES + 5))
 
 
 def test_what_an_earlier_version_has_saved_is_read(tmp_path: Path):

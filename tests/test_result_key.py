@@ -174,15 +174,15 @@ def as_before(records: Records, task_id: str) -> None:
     [shown] = records.read([task_id])
     assert shown is not None
     known = json.loads(shown.snapshot)
-    # An ended record has some of them in `still` alone now.
+    # An ended record has some of them in `static` alone now.
     values = [
         json.dumps(known.get(name)) if value is None else value
         for name, value in zip(names, records.client.hmget(key, names), strict=True)
     ]
     fields = dict(zip(names, values, strict=True)) | {"failures": known["failures"]}
     records.client.hset(key, mapping=fields)
-    still = ",".join(f'"{name}":{value}' for name, value in zip(names, values, strict=True))
-    records.client.hset(key, "still", still)
+    static = ",".join(f'"{name}":{value}' for name, value in zip(names, values, strict=True))
+    records.client.hset(key, "static", static)
     records.client.hdel(key, "result_size")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from headway import progress
 from headway.store.records import Records
-from tests.bodies import read
+from tests.bodies import log_of, read
 from tests.documents import module_of
 from tests.test_checkpoints import Killed, Runs, runs
 
@@ -133,6 +133,27 @@ def test_loops_in_turn_and_within_each_other_go_on_each_where_it_was(runs: Runs,
     ]
 
 
+def test_a_run_that_saves_before_its_loop_keeps_where_that_was(runs: Runs):
+    done: list[int] = []
+    ends = [3, None]  # after which item, or before the loop, a run is killed
+
+    def body() -> None:
+        progress.save("prepared")
+        if ends and ends[0] is None:
+            ends.pop()
+            raise Killed
+        for item in progress.track(range(5), resume=True):
+            if item in ends:
+                ends.remove(item)
+                raise Killed
+            done.append(item)
+
+    for _ in range(3):
+        runs(body)
+
+    assert (ends, done) == ([], [0, 1, 2, 3, 4])
+
+
 def test_the_readmes_import_counts_each_order_once(runs: Runs):
     orders = [{"amount": amount} for amount in (1, 2, 4, 8, 16)]
     totals: list[int] = []
@@ -152,6 +173,107 @@ def test_the_readmes_import_counts_each_order_once(runs: Runs):
         runs(body)
 
     assert totals == [0, 31]
+
+
+def test_a_loop_under_another_label_is_said_in_both_logs(
+    runs: Runs, records: Records, caplog: pytest.LogCaptureFixture
+):
+    labels = ["Importing 28 November", "Importing 29 November"]
+    done: list[int] = []
+
+    def body() -> None:
+        for item in progress.track(range(5), labels.pop(0), resume=True):
+            if item == 3 and labels:
+                raise Killed
+            done.append(item)
+
+    runs(body)
+    assert log_of(records, runs.task_id) == []
+    runs(body)
+
+    assert done == [0, 1, 2, 0, 1, 2, 3, 4]
+    [(level, said)] = log_of(records, runs.task_id)
+    assert level == "WARNING"
+    assert '"Importing 28 November", which an earlier run saved at item 3,' in said
+    assert '"Importing 29 November" was, and began at its first item' in said
+    assert "give it a fixed label" in said
+    [record] = [each for each in caplog.records if said in each.getMessage()]
+    assert record.levelname == "WARNING"
+    assert runs.task_id in record.getMessage()
+
+
+def test_a_loop_within_an_item_under_another_label_is_said_too(runs: Runs, records: Records):
+    rows = ["Rows of Monday", "Rows of Tuesday", "Rows of Wednesday"]
+
+    def body() -> None:
+        for _ in progress.track(range(2), "Files", resume=True):
+            for row in progress.track(range(2), rows.pop(0), resume=True):
+                if row == 1 and len(rows) == 2:
+                    raise Killed
+
+    runs(body)
+    runs(body)
+
+    [(_, said)] = log_of(records, runs.task_id)
+    assert '"Rows of Monday"' in said
+    assert '"Rows of Tuesday"' in said
+
+
+@pytest.mark.parametrize("kills", range(6))
+def test_loops_that_go_on_are_no_warning(runs: Runs, records: Records, kills: int):
+    def body() -> None:
+        for place in ("first", "second"):
+            for item in progress.track(range(2), place.title(), resume=True):
+                for row in progress.track(range(2), "Rows", resume=True):
+                    left.append((place, item, row))
+                    if len(left) in ends:
+                        raise Killed
+        list(progress.track(range(2), "Last", resume=True))
+
+    left: list[Any] = []
+    ends = {kills, kills + 2}
+    for _ in range(3):
+        runs(body)
+
+    assert log_of(records, runs.task_id) == []
+
+
+def test_a_run_that_did_not_come_as_far_is_no_warning(runs: Runs, records: Records):
+    runs_left = [3, 2, 1]
+
+    def body() -> None:
+        run = runs_left.pop(0)
+        if run == 2:
+            raise Killed
+        if run == 1:
+            list(progress.track(range(2), "A new loop", resume=True))
+        for _ in progress.track(range(2), "Files", resume=True):
+            if run == 1:
+                raise Killed
+            for row in progress.track(range(2), "Rows", resume=True):
+                if row == 1:
+                    raise Killed
+
+    for _ in range(3):
+        runs(body)
+
+    assert log_of(records, runs.task_id) == []
+
+
+def test_a_loop_that_did_nothing_yet_is_missed_by_nobody(runs: Runs, records: Records):
+    labels = ["one", "two"]
+
+    def body() -> None:
+        for _ in progress.track(range(5), labels.pop(0), resume=True):
+            break
+        progress.save("begun")
+        if labels:
+            raise Killed
+
+    runs(body)
+    runs(body)
+
+    assert log_of(records, runs.task_id) == []
 
 
 def test_what_cannot_go_on_is_refused(runs: Runs):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from headway.push import checks
 from headway.push.batch_loader import BatchLoader
 from headway.push.manager import RoomManager
 from headway.push.resync import REREAD
 from headway.push.rooms import MAX_VERSIONS
 from headway.store.errors import RedisUnavailable
 from headway.store.records import Records
+from headway.throttled import ThrottledLogger
 from tests.processes import Valkey, wait_for
 from tests.push_fakes import Arrivals, Sockets, Subscriptions, arrive, snapshot
 
@@ -44,7 +46,7 @@ def test_a_process_that_does_not_hear_its_beat_reconnects(
 
     assert not manager.heartbeat.check_health()
 
-    assert manager.subscriber.dropped
+    assert manager.subscriber.is_broken
 
 
 def test_a_beat_that_cannot_be_sent_is_the_last_on_its_connection_and_on_idle_ones(
@@ -66,6 +68,33 @@ def test_a_beat_that_cannot_be_sent_is_the_last_on_its_connection_and_on_idle_on
     assert not manager.heartbeat.check_health()
 
     wait_for(lambda: "ping" not in [client["cmd"] for client in others()])
+
+
+def test_what_is_no_event_of_its_room_is_said_by_who_may_wait(
+    manager: RoomManager,
+    sockets: Sockets,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The loop's thread, which delivers, may not log."""
+    monkeypatch.setattr(checks, "logger", ThrottledLogger(checks.logger._logger))
+    manager.basic_enter_room("one", "/", "task:x")
+    arrivals: Any = manager.subscriber
+    lines: list[int] = []
+    messages = [("flask-socketio:task:x", b"junk"), ("flask-socketio:task:x", snapshot(1))]
+
+    def listen(read: Any, deliver: Any) -> Iterator[Any]:
+        left = deliver(messages)
+        lines.append(len(caplog.records))
+        yield left
+
+    monkeypatch.setattr(arrivals, "listen", listen)
+    assert list(manager._listen()) == []
+
+    assert sockets.versions("one") == [1]
+    assert lines == [0]
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.endswith("the last one came in the room task:x")
 
 
 def test_a_beat_of_long_ago_proves_nothing(manager: RoomManager, monkeypatch: pytest.MonkeyPatch):

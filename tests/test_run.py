@@ -112,7 +112,11 @@ def lasting(one_for_all: Run) -> Run:
 def test_one_command_starts_all_says_where_and_stops_all(start: Callable[..., Run]):
     run = start(WEB_PROCESSES="2").ready()
 
-    lines = run.output().splitlines()
+    lines = [
+        line
+        for line in run.output().splitlines()
+        if not line.startswith("Still waiting for ")  # which a busy machine may give reason for
+    ]
     family = run.family()
     with stream_of_clients(int(run.address.rpartition(":")[2])) as ends:
         wait_for(lambda: len(ends) > 20)

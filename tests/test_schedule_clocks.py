@@ -34,7 +34,7 @@ def hourly() -> Iterator[str]:
 
 def look(celery: Celery) -> None:
     """Look as a worker does that has just started."""
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
 
 
 @pytest.mark.parametrize("wrong", [DAY, -DAY])

@@ -17,7 +17,7 @@ from headway.registry import TASK_TYPES, task
 from headway.schedules import MAX_MISSED, SCHEDULES, Schedule, rule_of
 from headway.store.errors import RedisUnavailable
 from headway.store.records import Records
-from headway.store.schedules import KeptSchedule, ScheduleRecords
+from headway.store.schedules import ScheduleRecords, StoredSchedule
 from tests.bodies import read
 
 HOUR = 3600 * 1_000_000
@@ -54,7 +54,7 @@ def alone(made: dict[str, Schedule], monkeypatch: pytest.MonkeyPatch) -> str:
     return "count_by_the_hour"
 
 
-def kept(records: Records) -> KeptSchedule:
+def kept(records: Records) -> StoredSchedule:
     [found] = records.schedules.all()
     return found
 
@@ -148,7 +148,7 @@ def test_a_task_that_needs_arguments_cannot_run_by_itself():
 
 
 def test_a_new_schedule_waits_for_its_first_time(celery: Celery, records: Records, hourly: str):
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
 
     found = kept(records)
     assert tasks_in(records) == []
@@ -160,12 +160,12 @@ def test_a_new_schedule_waits_for_its_first_time(celery: Celery, records: Record
 def test_each_time_has_one_run_whatever_number_of_workers(
     celery: Celery, records: Records, hourly: str
 ):
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
     put_back(records, hourly, 1)
     workers = [Scheduler(celery.backend) for _ in range(20)]
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(Scheduler.look, workers))
+        list(pool.map(Scheduler.start_due, workers))
 
     [task_id] = tasks_in(records)
     snapshot = read(records, task_id)
@@ -177,12 +177,12 @@ def test_each_time_has_one_run_whatever_number_of_workers(
 def test_what_was_missed_is_made_up_for_once_and_told(
     celery: Celery, records: Records, hourly: str, caplog: pytest.LogCaptureFixture
 ):
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
     put_back(records, hourly, 5)
 
     with caplog.at_level(logging.WARNING):
-        Scheduler(celery.backend).look()
-        Scheduler(celery.backend).look()
+        Scheduler(celery.backend).start_due()
+        Scheduler(celery.backend).start_due()
 
     assert len(tasks_in(records)) == 1
     assert kept(records).missed == 4
@@ -193,13 +193,16 @@ def test_a_time_passes_while_a_unique_run_is_open(celery: Celery, records: Recor
     def come_again() -> None:
         put_back(records, alone, 1)
         records.client.delete(*records.client.keys("headway:once:*"))  # as if at another time
-        Scheduler(celery.backend).look()
+        Scheduler(celery.backend).start_due()
 
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
     put_back(records, alone, 1)
-    Scheduler(celery.backend).look()
-    come_again()
+    Scheduler(celery.backend).start_due()
     [first] = tasks_in(records)
+    ran_at = kept(records).ran_at
+    come_again()
+    assert tasks_in(records) == [first]
+    assert kept(records).ran_at == ran_at, "a time that passes is no run"
 
     records.cancel(first)
     come_again()
@@ -209,11 +212,11 @@ def test_a_time_passes_while_a_unique_run_is_open(celery: Celery, records: Recor
 
 
 def test_a_year_without_workers_is_made_up_for_once(celery: Celery, records: Records, hourly: str):
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
     put_back(records, hourly, 24 * 366)
 
     for _ in range(3):
-        Scheduler(celery.backend).look()
+        Scheduler(celery.backend).start_due()
 
     assert len(tasks_in(records)) == 1
     assert kept(records).missed == MAX_MISSED - 1
@@ -222,13 +225,13 @@ def test_a_year_without_workers_is_made_up_for_once(celery: Celery, records: Rec
 def test_a_paused_schedule_runs_nothing_and_makes_up_for_nothing(
     celery: Celery, records: Records, hourly: str
 ):
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
     assert records.schedules.pause(hourly, is_paused=True)
     put_back(records, hourly, 3)
 
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
     records.schedules.pause(hourly, is_paused=False)
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
 
     assert tasks_in(records) == []
     assert not kept(records).is_paused
@@ -240,21 +243,21 @@ def test_a_worker_that_dies_between_its_start_and_its_note_costs_no_second_run(
     def die(*_: object) -> bool:
         raise RedisUnavailable("gone")
 
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
     put_back(records, hourly, 1)
     with monkeypatch.context() as patch:
         patch.setattr(ScheduleRecords, "settle", die)
         with pytest.raises(RedisUnavailable):
-            Scheduler(celery.backend).look()
+            Scheduler(celery.backend).start_due()
 
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
 
     assert kept(records).task_id in tasks_in(records)
     assert len(tasks_in(records)) == 1
 
 
 def test_a_note_that_comes_late_changes_nothing(celery: Celery, records: Records, hourly: str):
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
     before = settled(records, hourly)
 
     assert records.schedules.settle(hourly, before, before + 2, "first", 0)
@@ -268,10 +271,10 @@ def test_a_note_that_comes_late_changes_nothing(celery: Celery, records: Records
 def test_junk_in_a_schedule_stops_nothing(
     celery: Celery, records: Records, hourly: str, field: str, junk: str
 ):
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
     records.client.hset(records.keys.schedule(hourly), field, junk)
 
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
 
     assert kept(records).name == hourly
     assert tasks_in(records) == []
@@ -285,7 +288,7 @@ def test_a_key_of_another_type_begins_afresh(
     assert records.schedules.all() == []
     assert not records.schedules.pause(hourly, is_paused=True)
 
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
 
     assert kept(records).name == hourly
 
@@ -303,10 +306,10 @@ def test_a_schedule_that_fails_keeps_no_other_from_its_time(
     monkeypatch.setattr(
         "headway.celery.worker.scheduler.SCHEDULES", {"broken": broken, **SCHEDULES}
     )
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
     put_back(records, hourly, 1)
 
-    Scheduler(celery.backend).look()
+    Scheduler(celery.backend).start_due()
 
     assert len(tasks_in(records)) == 1
 
@@ -315,13 +318,13 @@ def test_a_worker_looks_again_when_the_next_is_due(
     celery: Celery, records: Records, hourly: str, monkeypatch: pytest.MonkeyPatch
 ):
     scheduler = Scheduler(celery.backend)
-    scheduler.look()
+    scheduler.start_due()
     put_back(records, hourly, 1)
 
-    scheduler.look()  # it looked a moment ago
+    scheduler.start_due()  # it looked a moment ago
     assert tasks_in(records) == []
 
     later = time.monotonic() + 3601
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    scheduler.look()
+    scheduler.start_due()
     assert len(tasks_in(records)) == 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import requests
+from redis import Redis
 
-from tests.documents import Followed
+from tests.documents import Followed, module_of
 from tests.processes import Valkey, wait_for
 
 PAGE = "docs/schedules.md"
@@ -38,3 +40,22 @@ def test_the_pages_tasks_run_by_themselves(valkey: Valkey, tmp_path: Path):
     assert "nightly_report  30 2 * * mon-fri  next" in said
     assert LINE.search(said), said
     assert "nightly_report  30 2 * * mon-fri  paused" in paused
+
+
+def test_a_visitor_starts_what_no_check_forbids(redis_url: str, monkeypatch: Any):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+
+    with module_of(PAGE, "shop.py") as shop:
+        client = shop.app.test_client()
+
+        def start(name: str) -> int:
+            return client.post("/headway/tasks", json={"name": name}).status_code
+
+        as_operator = start("nightly_report")
+        monkeypatch.setattr(shop, "is_operator", lambda: False)
+        as_visitor = [start("nightly_report"), start("remove_old_carts")]
+        shop.celery.tasks["nightly_report"].delay()
+
+    assert (as_operator, as_visitor) == (202, [403, 202])
+    with Redis.from_url(redis_url) as client:
+        assert client.llen("celery") == 3

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headway import token
-from headway.push.withdrawals import GRANT, Withdrawals
+from headway.push.revocations import GRANT, Revocations
 from headway.revoking import revoke_from
 from headway.store.model import Sent
 from headway.store.records import Records
@@ -120,7 +120,7 @@ def test_other_tokens_of_the_task_go_on(
 
 
 class Manager:
-    """What the withdrawals ask of a web process's manager."""
+    """What the revocations ask of a web process's manager."""
 
     def __init__(self, records: Records, grants: dict[str, Any]) -> None:
         self.records = records
@@ -140,13 +140,13 @@ def test_sockets_whose_token_has_ended_are_ended(
         for name, seconds in (("soon", 60), ("later", 120))
     }
     manager = Manager(shared_records, grants)
-    withdrawals = Withdrawals(manager)
+    revocations = Revocations(manager)
 
-    withdrawals.check()
+    revocations.check()
     assert manager.ended == []
     now = time.time()
-    monkeypatch.setattr("headway.push.withdrawals.time.time", lambda: now + 61)
-    withdrawals.check()
+    monkeypatch.setattr("headway.push.revocations.time.time", lambda: now + 61)
+    revocations.check()
 
     assert manager.ended == ["soon"]
 
@@ -171,7 +171,7 @@ def test_only_sockets_whose_token_opens_what_was_revoked_are_ended(
         },
     )
 
-    Withdrawals(manager).receive(f"{time.time() * 1e6:.0f} * {subject}".encode())
+    Revocations(manager).receive(f"{time.time() * 1e6:.0f} * {subject}".encode())
 
     assert manager.ended == ended
 
@@ -180,6 +180,6 @@ def test_only_sockets_whose_token_opens_what_was_revoked_are_ended(
 def test_what_nobody_means_ends_nothing(shared_records: Records, message: bytes):
     manager = Manager(shared_records, {"one": read_token(token(MINE, secret_key=SECRET), [SECRET])})
 
-    Withdrawals(manager).receive(message)
+    Revocations(manager).receive(message)
 
     assert manager.ended == []

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from headway.celery.worker.consumer import LONGEST_WAIT, guarded
+from headway.celery.worker.consumer import MAX_WAIT_SECONDS, guarded
 from headway.snapshot import Phase
 from tests import checkpoint_tasks
 from tests import ending_tasks as tasks
@@ -103,7 +103,7 @@ def test_a_stop_asks_what_runs_to_end_at_once_and_its_pool_sleeps_for_nothing(
         assert not (tmp_path / "slept").exists()
 
 
-@pytest.mark.parametrize(("hub", "waits"), [(None, LONGEST_WAIT), (object(), 2.0)])
+@pytest.mark.parametrize(("hub", "waits"), [(None, MAX_WAIT_SECONDS), (object(), 2.0)])
 def test_a_loop_of_greenlets_soon_sees_that_its_worker_stops(hub: object, waits: float):
     """Celery's waits for two seconds, and once more after it has been told to stop."""
     asked: list[float] = []
@@ -136,6 +136,19 @@ def test_a_stop_of_an_idle_worker_takes_no_time(valkey: Valkey, tmp_path: Path):
     with project("prefork", valkey, tmp_path, SHUTDOWN_SECONDS=LONG) as stops:
         stops.process.popen.send_signal(signal.SIGTERM)
         stops.process.popen.wait(20)
+
+
+class StoppedInFinalizer(Project):
+    module = "tests.stopped_in_finalizer"
+
+
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_a_stop_whose_exception_is_lost_ends_the_worker_all_the_same(
+    pool: str, valkey: Valkey, tmp_path: Path
+):
+    with project(pool, valkey, tmp_path, StoppedInFinalizer, SHUTDOWN_SECONDS=LONG) as stops:
+        stops.process.popen.wait(20)
+        assert "Exception ignored in" in stops.process.output()
 
 
 def test_a_solo_worker_whose_task_lets_nothing_interrupt_it_ends_all_the_same(

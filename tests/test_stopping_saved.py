@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
 from headway.snapshot import Phase
 from tests import leaving_tasks
 from tests.by_project import Project, project, runs
-from tests.processes import Process, Valkey, wait_for, worker
+from tests.processes import Process, Valkey, running, wait_for, worker
 
 TASKS = 10
 FOR_EVER = 1_000_000  # rows
@@ -44,3 +46,25 @@ def test_ten_tasks_end_at_their_next_save(valkey: Valkey, tmp_path: Path):
             # The row at whose end it was asked, and the one at which it hears of that.
             assert rows_in(f"{counts}.late") <= 2
             assert stops.records.client.hexists(f"headway:task:{task_id}", "saved")
+
+
+@pytest.mark.parametrize("way", ["save", "loop"])
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+def test_a_run_of_each_pool_ends_at_its_first_save_and_the_worker_with_it(
+    pool: str, way: str, valkey: Valkey, tmp_path: Path
+):
+    settings = {"SHUTDOWN_SECONDS": LONG, "LEASE_SECONDS": LONG}
+    with project(pool, valkey, tmp_path, Leaving, **settings) as stops:
+        task_id, counts = stops.start(leaving_tasks.saves_when_asked_to_leave, way)
+        wait_for(lambda: runs(counts) == 1)
+
+        stops.process.popen.send_signal(signal.SIGTERM)
+        stops.process.popen.wait(100)  # the rest of the run would last longer, as may what runs
+
+        stopped = stops.snapshot(task_id)
+        assert (stopped.phase, stopped.attempt) == (Phase.QUEUED, 1)
+        assert not Path(f"{counts}.further").exists()
+        with running(stops.worker()):
+            end = stops.end_of(task_id)
+        assert (end.phase, end.result, end.attempt) == (Phase.SUCCEEDED, "went on", 2)
+        assert end.failures == 0

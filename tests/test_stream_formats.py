@@ -124,6 +124,14 @@ def test_markdown_is_drawn_while_it_is_written(
     expect(box.locator("a[href]")).to_have_count(1)
     expect(box.locator("img")).to_have_count(0)
 
+    run.write("\n\nSee [more].\n\n[more]: https://x.example/m")
+    more = box.get_by_role("link", name="more")
+    expect(more).to_have_attribute("href", "https://x.example/m")  # nothing has followed
+    run.write("ore\n\nThe end")
+    expect(more).to_have_attribute("href", "https://x.example/more")
+    expect(box.get_by_text("[more]")).to_have_count(0)
+    expect(box.locator("a[href]")).to_have_count(2)
+
     again = run.begin_again()
     run.write("> over", run=again, format="markdown")
     expect(box.locator("blockquote")).to_have_text("over")

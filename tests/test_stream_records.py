@@ -136,6 +136,6 @@ def test_pushed_text_replaces_none_that_waits_for_its_viewer():
     rooms = Rooms()
     rooms.enter("sid", "task:1", pushed.append)
 
-    Fanout(rooms, lambda seconds: None).deliver("task:1", b'["stream",{"task_id":"1"}]')
+    Fanout(rooms, lambda: None).deliver("task:1", b'["stream",{"task_id":"1"}]')
 
     assert [event.key for event in pushed] == [Event.LINES]

@@ -33,6 +33,11 @@ IS_LINE_SHOWN = """(box, id) => { const line = document.getElementById(id).getBo
   return line.top >= top && line.bottom <= bottom; }"""
 
 
+def pass_a_millisecond(records: Records) -> None:
+    before = records.clock.now() // 1000
+    wait_for(lambda: records.clock.now() // 1000 > before)
+
+
 def open_task(page: Page, visitor: Visitor, task_id: str, phase: str) -> None:
     page.goto(f"{visitor.address}/tasks/{task_id}")
     expect(page.locator("headway-task")).to_have_attribute("data-phase", phase)
@@ -63,9 +68,62 @@ def test_a_traceback_and_a_log_begin_at_their_ends(
     log = page.get_by_role("log", name="Log")
     wait_for(lambda: log.evaluate(IS_END_SHOWN))
     expect(page.locator("#log").get_by_label("Follow")).to_be_checked()
+    headings = page.get_by_role("heading", level=2).all_text_contents()
+    assert headings[:3] == ["Traceback", "Timeline", "Log"]  # why it failed comes first
     page.goto("about:blank")
     page.goto(f"{visitor.address}/tasks/{task_id}#L200")
     wait_for(lambda: log.evaluate(IS_LINE_SHOWN, "L200"))
+
+
+def test_who_has_come_for_a_line_stays_there_while_the_task_logs(
+    page: Page, visitor: Visitor, shared_records: Records
+):
+    task_id = hand_task(shared_records, visitor)
+    say(shared_records, task_id, *(f"line {number} " + "word " * 40 for number in range(300)))
+    open_task(page, visitor, task_id, "running")
+    log = page.get_by_role("log", name="Log")
+    wait_for(lambda: log.evaluate(IS_END_SHOWN))
+    follow = page.locator("#log").get_by_label("Follow")
+
+    page.goto(f"{visitor.address}/tasks/{task_id}#L200")  # the same page: only the line changes
+    expect(follow).not_to_be_checked()
+    say(shared_records, task_id, "one more")
+
+    expect(page.locator("#log li").filter(has_text="one more")).to_be_attached()
+    assert log.evaluate(IS_LINE_SHOWN, "L200")
+    page.reload()
+    expect(page.locator("headway-task[data-version]")).to_be_visible()
+    wait_for(lambda: log.evaluate(IS_LINE_SHOWN, "L200"))
+    say(shared_records, task_id, "and one")
+    expect(page.locator("#log li").filter(has_text="and one")).to_be_attached()
+    assert log.evaluate(IS_LINE_SHOWN, "L200")
+    follow.check()
+    say(shared_records, task_id, "the last")
+    wait_for(lambda: log.evaluate(IS_END_SHOWN))
+
+
+def test_who_scrolls_up_in_the_log_stays_there_until_the_end_is_wanted_again(
+    page: Page, visitor: Visitor, shared_records: Records
+):
+    task_id = hand_task(shared_records, visitor)
+    say(shared_records, task_id, *(f"line {number}" for number in range(100)))
+    open_task(page, visitor, task_id, "running")
+    log = page.get_by_role("log", name="Log")
+    follow = page.locator("#log").get_by_label("Follow")
+    wait_for(lambda: log.evaluate(IS_END_SHOWN))
+
+    log.hover()
+    page.mouse.wheel(0, -300)
+    expect(follow).not_to_be_checked()
+    wait_for(lambda: not log.evaluate(IS_END_SHOWN))
+    say(shared_records, task_id, "one more")
+    expect(page.locator("#log li").filter(has_text="one more")).to_be_attached()
+    assert not log.evaluate(IS_END_SHOWN)
+    follow.check()
+
+    wait_for(lambda: log.evaluate(IS_END_SHOWN))
+    say(shared_records, task_id, "the last")
+    expect(page.locator("#log li").filter(has_text="the last")).to_be_in_viewport()
 
 
 def test_a_page_of_a_project_that_sends_no_web_push_has_no_switch_for_it(
@@ -128,6 +186,7 @@ def test_a_curve_is_as_wide_as_its_page_and_there_where_progress_is_reported(
     for current in (100, 200):
         shared_records.client.hset(shared_records.keys.record(reporting), "point_due", "0")
         write(shared_records, reporting, current)
+        pass_a_millisecond(shared_records)  # points of one moment make no curve
     fail(shared_records, reporting)
     open_task(page, visitor, reporting, "failed")
     expect(page.get_by_role("heading", name="Progress over time")).to_be_visible()

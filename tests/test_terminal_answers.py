@@ -71,6 +71,36 @@ def test_without_an_answer_the_question_is_shown_and_it_is_read(redis_url: str, 
     assert value_kept(records, task_id)["by"] == "a terminal"
 
 
+def test_what_is_typed_and_does_not_answer_is_read_again(redis_url: str, records: Records):
+    task_id = asking(records)
+
+    result = answer(redis_url, task_id, typed="yes\n1\n")
+
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "answered")
+    assert "This does not answer the question" in result.stderr
+    assert value_kept(records, task_id)["value"] == "1"
+
+
+def test_an_input_that_ends_is_no_answer(redis_url: str, records: Records):
+    result = answer(redis_url, asking(records))
+
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, "Error: No answer was given.")
+
+
+def test_ctrl_c_at_the_question_is_an_interruption(
+    redis_url: str, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(prompt: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupted)
+
+    with pytest.raises(SystemExit) as ended:
+        headway(["--redis-url", redis_url, "answer", asking(records)])
+
+    assert ended.value.code == 130
+
+
 def test_what_is_no_answer_is_said_and_changes_nothing(redis_url: str, records: Records):
     task_id = asking(records)
 

@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 from headway.cli import drawing
-from headway.push import follow
+from headway.push import checks, follow
 from headway.snapshot import Phase
 from headway.store.connection import connect
+from headway.store.keys import room
 from headway.store.queries import Queries
 from headway.store.records import Records
+from headway.throttled import ThrottledLogger
 from tests.by_hand import shown
 from tests.processes import Valkey
 from tests.terminal import TASK_ID, call, meanwhile, report, running, snapshots
@@ -84,6 +86,25 @@ def test_each_push_is_a_line_until_the_end(records: Records, watch: Any):
         "running      75 %  step 3",
         "succeeded   100 %  42",
     ]
+
+
+def test_what_is_no_event_is_counted_and_said_once(
+    records: Records, watch: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(checks, "logger", ThrottledLogger(checks.logger._logger))
+    running(records)
+    channel = records.keys.channel(room("task", TASK_ID))
+    junk = ("junk", '["snapshot",{}]', f'["log",{{"task_id":"{TASK_ID}","lines":[]}}]')
+
+    with meanwhile(
+        *(partial(records.client.publish, channel, text) for text in junk),
+        partial(report, records, Phase.SUCCEEDED, result=42),
+    ):
+        assert watch().exit_code == 0
+
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.endswith(f"the last one came in the room task:{TASK_ID}")
+    assert next(checks._refused) == int(said.split()[1]) + 2  # both junk, the log is none
 
 
 def test_it_says_100_percent_at_the_end_only(records: Records, watch: Any):
@@ -272,3 +293,26 @@ def test_ctrl_c_leaves_the_task_alone_and_says_so(records: Records, redis_url: s
     assert said.splitlines()[-1] == "Error: Stopped watching; the task goes on."
     assert drawing.CLEAR in said
     assert shown(records, TASK_ID).phase is Phase.RUNNING
+
+
+def test_it_ends_with_who_reads_it(records: Records, redis_url: str):
+    command = [sys.executable, "-m", "headway", "watch", running(records)]
+    environment = os.environ | {"HEADWAY_REDIS_URL": redis_url}
+
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert "running" in watching.stdout.readline()
+        watching.stdout.close()
+
+        assert watching.wait(timeout=30) == 1
+
+
+@pytest.mark.parametrize("title", ["Report", "A report of all that was sold in the whole year"])
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_a_narrow_terminal_shows_the_percent(records: Records, title: str, columns: int):
+    report(records, task_id=running(records, title=title), current=37, total=100)
+
+    line = drawing.bar_line(shown(records, TASK_ID), columns)
+
+    assert line.index("37 %") + len("37 %") <= columns
+    assert len(drawing.bar(0.5)) == 24

@@ -261,6 +261,22 @@ def test_a_forked_process_says_nothing_and_does_not_hang(celery: Celery, records
     assert records.queries.read_log(task_id, 0)["lines"] == []
 
 
+@pytest.mark.parametrize("began", ["in the first run", "before any run"])
+def test_a_pool_of_threads_that_runs_share_counts_for_each_that_submits(
+    celery: Celery, records: Records, began: str
+):
+    with ThreadPoolExecutor(1) as pool:
+        if began == "before any run":
+            pool.submit(int).result(30)
+
+        def body() -> None:
+            pool.submit(progress.update, 2).result(30)
+
+        ids = [run(celery, body) for _ in range(2)]
+
+    assert [read(records, task_id).current for task_id in ids] == [2, 2]
+
+
 def test_an_executor_does_what_it_did(celery: Celery):
     with ThreadPoolExecutor(1, initializer=lambda: None) as pool:
 

@@ -30,11 +30,11 @@ def said(output: str) -> list[str]:
 
     for start in range(0, len(output), PIECE):
         for line in splitter.feed(output[start : start + PIECE]):
-            take(line.text, is_drawn=line.is_drawn or not line.is_kept)
+            take(line.text, is_drawn=line.is_drawn or not line.is_final)
         if drawn := splitter.drawn():
             take(drawn, is_drawn=True)
     for line in splitter.close():
-        take(line.text, is_drawn=line.is_drawn or not line.is_kept)
+        take(line.text, is_drawn=line.is_drawn or not line.is_final)
     return found
 
 

@@ -22,6 +22,7 @@ from app.config import QUEUES
 from headway.celery.backend import LiveBackend
 from headway.celery.transport import Transport
 from headway.store.records import Records
+from tests.by_broker import by_protocol
 from tests.by_hand import HERE
 from tests.by_records import claim
 from tests.processes import ROOT, Valkey
@@ -123,9 +124,8 @@ def test_a_task_without_a_record_is_cancelled_too(celery: Celery, redis_url: str
 
 @pytest.fixture
 def protocol_1(celery: Celery) -> Iterator[None]:
-    celery.conf.task_protocol = 1
-    yield
-    celery.conf.task_protocol = 2
+    with by_protocol(1, celery):
+        yield
 
 
 def test_a_task_of_protocol_1_is_cancelled_and_its_chord_ends(
@@ -249,6 +249,22 @@ def test_a_connection_that_was_half_collected_can_be_closed(connection: Connecti
     connection.transport.client = None  # `collect` came as far as this
 
     ignore_errors(connection, connection.close)
+
+
+def test_a_channel_that_cannot_be_closed_leaves_no_other_open(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+):
+    channels = [connection.channel() for _ in range(3)]
+    lost = connection.connection_errors[0]
+
+    def fail() -> None:
+        raise lost("The connection to the broker has been closed.")
+
+    monkeypatch.setattr(channels[1], "close", fail)
+
+    connection.release()
+
+    assert [channel.closed for channel in channels] == [True, False, True]
 
 
 # Queues

@@ -135,10 +135,13 @@ def test_a_client_whose_proxy_lets_no_other_method_through_posts(client: FlaskCl
     sent = client.post(address, data=CSV, headers=TUS | say, content_type=PIECE)
     at = offset(client, address)
     other = client.post(address, headers=TUS | {"X-HTTP-Method-Override": "PUT"})
+    bad = {"X-HTTP-Method-Override": "DELETE", "Upload-Offset": "1e"}
+    refused = client.post(address, headers=TUS | bad)
     ended = client.post(address, headers=TUS | {"X-HTTP-Method-Override": "DELETE"})
 
     assert (sent.status_code, at, ended.status_code) == (204, len(CSV), 204)
     assert code(other) == (405, "method_not_allowed")
+    assert code(refused) == (400, "bad_offset")
     assert client.head(address, headers=TUS).status_code == 404
 
 
@@ -162,6 +165,7 @@ def test_a_file_without_a_byte_is_whole_as_it_begins(client: FlaskClient, record
         ({"Upload-Length": str(100 * 1024 * 1024 + 1)}, (413, "too_large")),
         ({"Upload-Metadata": "filename %%"}, (400, "bad_metadata")),
         ({"Upload-Metadata": "filename /w=="}, (400, "bad_metadata")),
+        ({"Upload-Metadata": "filename pr\xfcfung.csv"}, (400, "bad_metadata")),
         ({"data": "bytes"}, (400, "has_body")),
     ],
 )

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.documents import Followed, page
-from tests.processes import Process, Valkey, running
+from tests.documents import Followed, block
+from tests.processes import Valkey
 
 DOCUMENT = "docs/tutorial.md"
 SOON_MS = 60_000  # a run that is lost is missed after some seconds
@@ -24,12 +24,7 @@ def reader(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Followed
 @pytest.fixture(scope="module")
 def address(reader: Followed) -> Iterator[str]:
     with ExitStack() as stack:
-        command = commands()[0].splitlines()[0]
-        log = reader.folder / "worker.log"
-        worker = Process(["sh", "-c", f"exec {command}"], log, reader.env, root=reader.folder)
-        stack.enter_context(running(worker))
-        worker.wait_until((reader.folder / "digest.pid").exists)
-        yield reader.run(stack, "digest", with_worker=False)
+        yield reader.run(stack, "digest")
 
 
 @pytest.fixture
@@ -44,10 +39,6 @@ def card(site: Page) -> Locator:
     return site.locator("headway-task")
 
 
-def commands() -> list[str]:
-    return re.findall(r"```sh\n(.*?)```", page(DOCUMENT), re.DOTALL)
-
-
 def test_it_writes_goes_on_and_asks(site: Page, reader: Followed, address: str):
     text = card(site).get_by_role("log", name="digest")
     expect(text.get_by_role("heading", name="Letters of today")).to_be_visible(timeout=SOON_MS)
@@ -55,7 +46,7 @@ def test_it_writes_goes_on_and_asks(site: Page, reader: Followed, address: str):
     expect(text.locator("strong").first).to_have_text("read")
     expect(text).to_contain_text("letter 3 is")
 
-    reader.say(commands()[1])
+    reader.say(block(DOCUMENT, "pkill"))
 
     expect(card(site)).to_contain_text(re.compile(r"[Gg]oes on at \d+ %"), timeout=SOON_MS)
     question = card(site).get_by_role("group", name="Send it?")

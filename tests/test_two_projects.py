@@ -12,6 +12,7 @@ from celery import Celery, chord
 from headway.push.follow import follow
 from headway.snapshot import Phase
 from tests import plain_celery as plain
+from tests.documents import block
 from tests.processes import Valkey, running, wait_for, worker
 from tests.terminal import call, snapshots
 
@@ -22,8 +23,8 @@ ID = "the-same-id"
 def client_of(url: str, prefix: str) -> Celery:
     """A process that sends the tasks of the project with this prefix."""
     app = Celery(prefix, broker=url, backend=f"headway+{url}", set_as_current=False)
-    app.conf.result_backend_transport_options = {"global_keyprefix": prefix}
-    app.conf.broker_transport_options = {"global_keyprefix": prefix}
+    documented = block("docs/celery.md", "app.conf.result_backend_transport_options")
+    exec(documented.replace("shop_", prefix), {"app": app})
     return app
 
 

@@ -186,7 +186,7 @@ def test_what_cannot_be_started_again_is_told_and_holds_up_nothing(
 
     said = capsys.readouterr().out
     assert said.startswith("1 ")
-    assert f"no longer kept: {gone}" in said
+    assert f"no longer available: {gone}" in said
     assert titles(client, "queued") == ["E-mail to kept@example.com"]
 
 

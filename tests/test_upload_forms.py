@@ -11,13 +11,14 @@ import pytest
 from celery import _state
 from flask import Flask
 from flask.testing import FlaskClient
+from markupsafe import escape
 
 from headway import Upload, task
 from headway.files.uploading import GONE, UploadsFull
 from headway.registry import TASK_TYPES
 from headway.state import state_of
 from headway.store.records import Records
-from headway.web.api.taking_in import FULL
+from headway.web.api.receiving import FULL
 from tests.kept_files import Place
 
 HTML = {"Accept": "text/html"}
@@ -134,6 +135,28 @@ def test_a_file_that_is_missing_or_gone_is_said_at_its_field(
     assert sent(records) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "ends", "said"), [(b"\xe4.csv", True, "not_utf8"), (b"a.csv", False, "broken_body")]
+)
+def test_a_form_that_cannot_be_read_is_refused_and_not_taken_for_an_empty_one(
+    client: FlaskClient, records: Records, name: bytes, ends: bool, said: str
+):
+    file = b'Content-Disposition: form-data; name="args.source"; filename="%s"\r\n\r\n%s'
+    form = b"--b\r\n" + file % (name, CSV) + (b"\r\n--b--\r\n" if ends else b"")
+
+    answer, page = (
+        client.post(
+            ADDRESS, data=form, content_type="multipart/form-data; boundary=b", headers=headers
+        )
+        for headers in ({"Accept": "application/json"}, HTML)
+    )
+
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, said)
+    assert page.status_code == 400
+    assert escape(answer.json["error"]["message"]) in page.text
+    assert sent(records) == []
+
+
 def test_a_file_that_is_too_large_is_said_at_its_field(app: Flask, client: FlaskClient):
     state_of(app).celery.conf.headway_upload_max_bytes = 1000
 
@@ -155,7 +178,7 @@ def test_a_refusal_that_is_a_constant_keeps_no_form(
     def is_full(*_: Any, **__: Any) -> None:
         raise UploadsFull
 
-    monkeypatch.setattr("headway.web.api.taking_in.take_in", is_full)
+    monkeypatch.setattr("headway.web.api.receiving.take_in", is_full)
 
     assert FULL.message in send(client, source=CSV, rows="3").text
     assert FULL.__traceback__ is None
@@ -173,7 +196,7 @@ def test_an_earlier_tasks_file_is_chosen_already_until_it_expires(
 
     assert name == "source.csv, 9\u202fB"
     assert (gone.status_code, kept_in(gone.text)) == (200, [])
-    assert "no longer kept: choose it again" in gone.text
+    assert "has expired: choose it again" in gone.text
     assert 'value="3"' in gone.text
 
 

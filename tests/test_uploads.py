@@ -204,7 +204,7 @@ def test_a_rerun_has_the_same_upload_or_says_that_it_has_expired(
     assert "has expired" in page.text
 
 
-@pytest.mark.parametrize("why", ["damaged", "headway_files", "no longer kept"])
+@pytest.mark.parametrize("why", ["damaged", "headway_files", "has expired"])
 def test_a_run_fails_before_its_work_where_the_file_is_not_there(
     app: Flask, client: FlaskClient, records: Records, kept: Place, why: str
 ):

@@ -229,3 +229,10 @@ def test_a_report_with_an_odd_value_says_all_the_rest(key: str, value: object):
 )
 def test_a_description_is_the_status_as_celery_progress_has_it(meta: dict[str, Any], status: str):
     assert progress_fields("PROGRESS", meta)["status"] == status
+
+
+@pytest.mark.parametrize("total", [0, 0.0, None])
+def test_a_total_of_nothing_is_an_unknown_one_as_celery_progress_has_it(total: float | None):
+    fields = progress_fields("PROGRESS", {"current": 3, "total": total, "description": "Reading"})
+
+    assert (fields["current"], fields["total"]) == (3, None)

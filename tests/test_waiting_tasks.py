@@ -23,7 +23,8 @@ from tests.test_questions import Asking
 from tests.test_turns import create, end
 
 COUNT = 200
-OF_A_WORKER = 400
+OF_A_WORKER = 200
+MAX_REMEMBERED = 100  # of these: the last ones, wherever they went through
 
 
 @pytest.fixture
@@ -80,6 +81,7 @@ ONCE = {"threads": 4, "files": 8, "connections": 4}
 
 class Asks(Project):
     module = "tests.checkpoint_tasks"
+    options = ("-c", "1")
 
     def ask(self, count: int) -> list[str]:
         """Return so many tasks of which each has asked its question."""
@@ -108,10 +110,27 @@ class Asks(Project):
             "timers": client.zcard("headway:leases") + client.zcard("headway:outbox"),
         }
 
+    def names(self, ids: list[str]) -> tuple[int, int]:
+        """Return how many of these tasks the worker's parent and its child still name."""
+        reversed_ids = [each[::-1] for each in ids]
+        with checkpoint_tasks.celery.connection_for_write() as connection:
+            [said] = checkpoint_tasks.celery.control.broadcast(
+                "held_by_the_parent",
+                arguments={"reversed_ids": reversed_ids},
+                reply=True,
+                timeout=60,
+                limit=1,
+                connection=connection,
+            )
+            child = checkpoint_tasks.held_by_a_child.apply_async(
+                (reversed_ids,), queue=self.queue, connection=connection
+            )
+        return next(iter(said.values())), self.end_of(child.id, 60).result
+
 
 def test_a_worker_holds_nothing_for_tasks_that_wait(valkey: Valkey, tmp_path: Path):
     with project("prefork", valkey, tmp_path, Asks) as asks:
-        asks.ask(10)  # what the worker needs once
+        asks.ask(OF_A_WORKER)  # what the worker needs once
         before = asks.held()
 
         ids = asks.ask(OF_A_WORKER)
@@ -125,6 +144,15 @@ def test_a_worker_holds_nothing_for_tasks_that_wait(valkey: Valkey, tmp_path: Pa
         assert asks.records.answer(ids[-1], question["id"], '"yes"', "ada").outcome == "queued"
         assert asks.end_of(ids[-1]).phase == Phase.SUCCEEDED
         assert asks.snapshot(ids[0]).phase == Phase.WAITING
+
+
+def test_neither_process_of_a_worker_remembers_tasks_that_wait(valkey: Valkey, tmp_path: Path):
+    with project("prefork", valkey, tmp_path, Asks) as asks:
+        ids = asks.ask(OF_A_WORKER)
+
+        of_the_parent, of_the_child = asks.names(ids)
+
+        assert max(of_the_parent, of_the_child) <= MAX_REMEMBERED
 
 
 def test_one_owners_line_is_ahead_of_nobody_but_by_its_turns(records: Records):

@@ -81,7 +81,7 @@ def tell(records: Records, *pushers: WebPusher) -> None:
     """Have pushers tell what there is, and wait until they have."""
     make_due(records)
     for pusher in pushers:
-        pusher.look()
+        pusher.push_news()
     for thread in threading.enumerate():
         if thread.name == "web push":
             thread.join(20)
@@ -260,8 +260,8 @@ def test_a_dead_service_holds_up_nothing_but_what_is_told(
         end(records, claimed_by(client, records))
     make_due(records)
 
-    pusher.look()
-    pusher.look()  # though none of these has been told
+    pusher.push_news()
+    pusher.push_news()  # though none of these has been told
     wait_for(lambda: len(asked) == MAX_AT_ONCE)
     task_id = claimed_by(client, records)
     end(records, task_id)

@@ -103,9 +103,9 @@ def send_async_email(self: Any, email_data: Mapping[str, str]) -> dict[str, Any]
 
 def _send(task: Any, message: Message, commit: Callable[[], None]) -> str:
     """Send the message, and return the mail server's reply."""
-    _report(task, "Connecting to the mail server...")
+    _report(task, Sentence("Connecting to the mail server..."))
     with mail.connect() as connection:
-        _report(task, "Sending...")
+        _report(task, Sentence("Sending..."))
         connection.send(message, commit=commit)
         return connection.reply
 

@@ -36,6 +36,7 @@ COUNTS = {
     "not yet": Sentence("{count} not yet"),
     "left out": Sentence("{count} left out"),
 }
+HEADINGS = [Sentence("line"), Sentence("email"), Sentence("outcome"), Sentence("words")]
 LEVELS = {"sent": "INFO", "left out": "WARNING", "not yet": "WARNING"}  # any other: ERROR
 LABELS: Labels = {
     "starts": Sentence("sends"),
@@ -98,8 +99,7 @@ def send_mailing(
         error = Sentence("{emails} could not be sent yet. {words}", emails=left, words=later[0])
         raise deferred(self, SomeNotSent(error))
     counts = Counter(what for _, _, what, _ in rows)
-    names = ("line", "email", "outcome", "words")
-    unsent = [dict(zip(names, row, strict=True)) for row in rows if row[2] != "sent"]
+    unsent = [dict(zip(HEADINGS, row, strict=True)) for row in rows if row[2] != "sent"]
     return {"status": _counted(counts), "result": unsent}
 
 

@@ -16,6 +16,7 @@ from celery.app.trace import build_tracer
 
 TOTAL = 10**9
 STATUS = "Booting silent orbiter..."
+IN_TURN = 5  # calls of a body before the next one's
 
 _done = count()  # never falls: Headway lets no bar go back
 
@@ -67,11 +68,13 @@ def report(
     return {"seconds": time.perf_counter() - begun, "cpu": time.process_time() - cpu, "last": last}
 
 
-def cost(seconds: float, body: Callable[[], object], work_seconds: float = 0.0) -> float:
+def cost(
+    seconds: float, body: Callable[[], object], work_seconds: float = 0.0, together: int = 1
+) -> float:
     """Call the body for so long, with so much work of the task's own before each call.
 
-    Returns the median of a call, in seconds. One body alone: what it leaves behind would slow
-    another one down.
+    Returns the median of a call, in seconds, with so many timed together. One body alone: what it
+    leaves behind would slow another one down.
     """
     taken = []
     deadline = time.perf_counter() + seconds
@@ -79,9 +82,37 @@ def cost(seconds: float, body: Callable[[], object], work_seconds: float = 0.0) 
         while time.perf_counter() - begun < work_seconds:
             pass
         called = time.perf_counter()
-        body()
-        taken.append(time.perf_counter() - called)
+        for _ in range(together):
+            body()
+        taken.append((time.perf_counter() - called) / together)
     return statistics.median(taken)
+
+
+def in_turn(
+    seconds: float, cpu: Callable[[], float], **bodies: Callable[[], object]
+) -> dict[str, dict[str, float]]:
+    """Call each body a few times, then all of them in the other order, and so on for so long.
+
+    Returns the medians of each: the "seconds" of a call, and its "cpu" by this clock. What else the
+    machine does falls on all of them alike.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in bodies}
+    used: dict[str, list[float]] = {name: [] for name in bodies}
+    order = list(bodies)
+    deadline = time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        for name in order:
+            cpu_before = cpu()
+            for _ in range(IN_TURN):
+                called = time.perf_counter()
+                bodies[name]()
+                taken[name].append(time.perf_counter() - called)
+            used[name].append((cpu() - cpu_before) / IN_TURN)
+        order.reverse()
+    return {
+        name: {"seconds": statistics.median(taken[name]), "cpu": statistics.median(used[name])}
+        for name in bodies
+    }
 
 
 def starts(seconds: float, body: Callable[[], object]) -> dict[str, float]:

@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "track": tasks.track,
     "stream": tasks.stream,
     "tokens": tokens.tokens,
+    "tokens-drawn": tokens.tokens_drawn,
     "save": tasks.save,
     "report": tasks.report,
     "report-apart": tasks.report_apart,

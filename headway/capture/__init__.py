@@ -10,8 +10,8 @@ from typing import TypeVar
 from headway.capture import logs, rich_bars, streams, tqdm_bars
 from headway.capture.captured import Captured
 from headway.capture.imports import PatchingFinder
-from headway.celery.run.reporting import find
 from headway.celery.run.runs import Run
+from headway.celery.run.sections import find
 from headway.settings import CAPTURE
 
 T = TypeVar("T")
@@ -27,11 +27,11 @@ def capture() -> Iterator[None]:
     went before. A no-op outside a task, inside another such block, and where the setting
     `headway_capture` is False.
     """
-    part = find()
-    if part is None or part.run.captured is not None or _is_off(part.run):
+    section = find()
+    if section is None or section.run.captured is not None or _is_off(section.run):
         yield
         return
-    run = part.run
+    run = section.run
     run.captured = Captured(run)
     _process.begin()
     try:

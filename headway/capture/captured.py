@@ -36,13 +36,13 @@ class Captured:
         if splitter is None:
             splitter = self._splitters[key] = LineSplitter()
         for line in splitter.feed(text):
-            if line.is_kept and not (line.is_drawn and MeasureReader().read(line.text)):
+            if line.is_final and not (line.is_drawn and MeasureReader().read(line.text)):
                 self.log(level, line.text)
 
     def log(self, level: str, text: str) -> None:
         """Add a line to the task's log; an empty one is left out."""
         if text:
-            self._run.report.log(level, clip(text, MAX_LINE_CHARS))
+            self._run.buffer.log(level, clip(text, MAX_LINE_CHARS))
 
     def close(self) -> None:
         """Take the lines that have no end, and end the bars that are still open."""

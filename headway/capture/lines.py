@@ -15,7 +15,7 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|
 class Line(NamedTuple):
     text: str
     is_drawn: bool  # over another one, by a carriage return
-    is_kept: bool  # False: the next line is drawn over it
+    is_final: bool  # False: the next line is drawn over it
 
 
 class LineSplitter:
@@ -56,14 +56,14 @@ class LineSplitter:
             yield from self._line(rest, "\n")
 
     def _line(self, text: str, end: str) -> Iterator[Line]:
-        is_kept = end in ("\n", "\r\n")
+        is_final = end in ("\n", "\r\n")
         last = self._last
-        if is_kept and last is not None and not text:
-            yield last._replace(is_kept=True)  # "\r\n" in two pieces
+        if is_final and last is not None and not text:
+            yield last._replace(is_final=True)  # "\r\n" in two pieces
         elif text:
-            yield from self._pieces(Line(plain(text), self._is_drawn, is_kept))
-        self._last = Line(plain(text), self._is_drawn, False) if text and not is_kept else None
-        self._is_drawn = not is_kept
+            yield from self._pieces(Line(plain(text), self._is_drawn, is_final))
+        self._last = Line(plain(text), self._is_drawn, False) if text and not is_final else None
+        self._is_drawn = not is_final
 
     def _pieces(self, line: Line) -> Iterator[Line]:
         for start in range(0, len(line.text), MAX_LINE_CHARS):

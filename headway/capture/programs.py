@@ -16,19 +16,19 @@ from math import inf
 from os import PathLike
 from pathlib import PurePath
 
-from headway.bars import Part
+from headway.bars import Section
 from headway.capture.bars import Bar
 from headway.capture.lines import Line, LineSplitter
 from headway.capture.measures import Measure, MeasureReader, is_field
 from headway.celery.run.programs import MARK
-from headway.celery.run.reporting import find
+from headway.celery.run.sections import find
 from headway.exceptions import ProgramFailed
 from headway.values import as_text
 
 Argument = str | bytes | PathLike[str] | PathLike[bytes]
 
 READ_BYTES = 64 * 1024
-LOOK_SECONDS = 0.2  # between looks at whether the program or its run has ended
+POLL_SECONDS = 0.2  # between looks at whether the program or its run has ended
 ASK_SECONDS = 1.0  # a silent program's run asks the record this often
 END_SECONDS = 2.0  # for which a program may take to end before it is killed
 MAX_LAST_LINES = 100  # of the output, which the result has
@@ -132,7 +132,7 @@ class _Output:
                 self._check()
         while process.poll() is None:  # it has closed its output, and goes on
             with suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK_SECONDS)
+                process.wait(POLL_SECONDS)
             self._check()
 
     def _read_some(
@@ -141,7 +141,7 @@ class _Output:
         """Read what there is; return whether there may be more."""
         now = time.monotonic()
         has_ended = process.poll() is not None
-        ready = selector.select(LOOK_SECONDS)
+        ready = selector.select(POLL_SECONDS)
         if has_ended:
             # What it has left in the background keeps the output open.
             self._ended_at = min(self._ended_at, now)
@@ -168,8 +168,8 @@ class _Output:
             self._measure(drawn, is_drawn=True)
 
     def _line(self, line: Line) -> None:
-        has_measure = self._measure(line.text, is_drawn=line.is_drawn or not line.is_kept)
-        if not line.is_kept or not line.text or is_field(line.text):
+        has_measure = self._measure(line.text, is_drawn=line.is_drawn or not line.is_final)
+        if not line.is_final or not line.text or is_field(line.text):
             return
         if line.is_drawn and has_measure:
             return
@@ -177,7 +177,7 @@ class _Output:
         if self._around is None:
             print(line.text, file=sys.stdout)
         else:
-            self._around.run.report.log("INFO", as_text(line.text) or "")
+            self._around.run.buffer.log("INFO", as_text(line.text) or "")
 
     def _measure(self, text: str, *, is_drawn: bool) -> bool:
         """Show the progress that a text holds; return whether it holds any."""
@@ -186,7 +186,7 @@ class _Output:
             self._show(self._around, measure)
         return measure is not None
 
-    def _show(self, around: Part, measure: Measure) -> None:
+    def _show(self, around: Section, measure: Measure) -> None:
         if self._bar is not None and measure.current < self._shown:  # it begins something else
             self._bar.close()
             self._bar = None

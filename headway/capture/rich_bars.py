@@ -11,7 +11,7 @@ from typing import Any
 from headway.capture.bars import Bar, new_bar
 from headway.capture.captured import captured
 from headway.capture.streams import muted
-from headway.celery.run.reporting import find
+from headway.celery.run.sections import find
 
 BARS = "headway_bars"  # the attribute of a Progress: the Bars of its tasks, None for one not shown
 

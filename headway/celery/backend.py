@@ -24,6 +24,7 @@ from headway import masking, settings
 from headway.celery.context import as_context
 from headway.celery.key_prefixes import keys_of
 from headway.celery.messages.broker_url import unacked_keys, visibility_days
+from headway.celery.messages.captured import name_bad_times
 from headway.celery.messages.sends import identify_messages
 from headway.celery.storing.attempts import attempts_of, retry_delay
 from headway.celery.storing.claims import RunClaims
@@ -104,6 +105,7 @@ class LiveBackend(LeanBackend):
         app.steps["worker"].add(MAINTENANCE)
         self.recorder = Recorder(app, self.records, self.url, self._max_attempts_of)
         record_sends(app, self.recorder)
+        name_bad_times(app)
         identify_messages()
 
     def _max_attempts_of(self, name: str) -> int:
@@ -162,17 +164,15 @@ class LiveBackend(LeanBackend):
         store_result: bool = True,
         state: str = states.RETRY,
     ) -> None:
-        """Store that the task waits for its next attempt.
-
-        Attempts that were lost with their workers count too.
-        """
-        outcome = self.states.store_end(
-            task_id, exc, state, traceback, as_context(task_id, request), ""
-        )
+        """Store that the task waits for its next attempt; those lost with their workers count."""
+        request = as_context(task_id, request)
+        outcome = self.states.store_end(task_id, exc, state, traceback, request, "")
         if outcome == Outcome.EXHAUSTED:
             self.mark_as_failure(task_id, exc, traceback, request)
         elif outcome == Outcome.WRITTEN and not retry_delay(exc, self.app):
             self.outbox.release(task_id)
+        elif outcome == Outcome.WRITTEN:
+            self.outbox.release_next(request)  # meanwhile it has no turn of its owner's
 
     def mark_as_failure(
         self,

@@ -22,7 +22,7 @@ OPENED = "opened"
 DECIDING = "deciding"
 GONE = "gone"
 DECIDED_SECONDS = 2.0
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 KINDS = ("chain", "link", "link_error")
 # Options that a signature gets when it is sent.
 OF_A_SEND = frozenset(
@@ -32,7 +32,7 @@ OF_A_SEND = frozenset(
 
 def following(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options for what follows a task, of the options of another in its place."""
-    return {kind: _anew(options[kind]) for kind in KINDS if options.get(kind)}
+    return {kind: _unsent(options[kind]) for kind in KINDS if options.get(kind)}
 
 
 def chord_again(
@@ -55,7 +55,7 @@ def chord_again(
     if state not in (OPEN, OPENED):
         return {}
     if state == OPENED:
-        body = _anew(body)
+        body = _unsent(body)
         body["options"]["task_id"] = str(uuid4())
     return {"chord": body, "group_id": group_id, "group_index": index}
 
@@ -93,7 +93,7 @@ def _take_out(
             state = atomically(take_out, size, claim, counted, results, value_from_callable=True)
         if state != DECIDING or time.monotonic() > deadline:
             return str(state)
-        time.sleep(LOOK_SECONDS)  # a worker has all results, and has the chord fail
+        time.sleep(POLL_SECONDS)  # a worker has all results, and has the chord fail
 
 
 def _index_in(member: str | bytes) -> str:
@@ -102,13 +102,13 @@ def _index_in(member: str | bytes) -> str:
     return text.rpartition(":")[2]
 
 
-def _anew(value: Any) -> Any:
+def _unsent(value: Any) -> Any:
     """Return a signature, or what holds some, as it was before it was sent."""
     if isinstance(value, list | tuple):
-        return [_anew(each) for each in value]
+        return [_unsent(each) for each in value]
     if not isinstance(value, Mapping):
         return value
-    made = {key: _anew(each) for key, each in value.items()}
+    made = {key: _unsent(each) for key, each in value.items()}
     if {"task", "options"} <= made.keys() and isinstance(made["options"], dict):
         options = made["options"]
         made["options"] = {key: options[key] for key in options if key not in OF_A_SEND}

@@ -26,10 +26,10 @@ def apply_async(
         return send(args, kwargs, task_id, **options)
     turn = self.unique.turn(self.name, args or (), kwargs or {})
     options["headers"] = {**(options.get("headers") or {}), TURN: turn}
-    is_kept = isinstance(options.get("producer"), OutboxProducer)
+    is_captured = isinstance(options.get("producer"), OutboxProducer)
     is_eager = self.app.conf.task_always_eager
     try:
-        if turn.line and not is_kept and not is_eager and isinstance(self.backend, LiveBackend):
+        if turn.line and not is_captured and not is_eager and isinstance(self.backend, LiveBackend):
             when = due_time(options.get("countdown"), options.get("eta"), self.app)
             when = when or self.unique.when
             return self.backend.outbox.defer(self, send, args, kwargs, None, when, options)

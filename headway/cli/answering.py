@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -18,7 +19,7 @@ from headway.push.follow import UnknownTask
 from headway.questions import argument_of
 from headway.shapes import Question
 from headway.snapshot import Snapshot, visible_line
-from headway.store.model import Outcome
+from headway.store.model import ChangeResult, Outcome
 from headway.store.records import TASK_ID
 
 TERMINAL = "a terminal"
@@ -36,17 +37,37 @@ def answer(project: Project, task_id: str, value: str | None, by: str) -> None:
     choices is written as it is; what a schema has members for as JSON.
     """
     question = _question_of(project, task_id)
-    text = click.prompt(_shown(question)) if value is None else value
-    try:
-        found = answer_with(
+
+    def give(text: str) -> ChangeResult:
+        return answer_with(
             project.records, task_id, question, question["id"], _read(text, question), by
         )
+
+    try:
+        found = _prompt(question, give) if value is None else give(value)
     except BadAnswer as error:
-        why = "; ".join(f"{path}: {said}" for path, said in error.fields.items())
-        raise Failure(f"This does not answer the question: {why}", ExitCode.USAGE) from error
+        raise Failure(_why(error), ExitCode.USAGE) from error
     if found.outcome not in (Outcome.QUEUED, Outcome.REPLAYED):
         raise Failure("This question has been answered already.", ExitCode.FAILED)
     click.echo("answered")
+
+
+def _prompt(question: Question, give: Callable[[str], ChangeResult]) -> ChangeResult:
+    """Show the question, and read what is typed until it is an answer."""
+    while True:
+        try:
+            return give(click.prompt(_shown(question)))
+        except BadAnswer as error:
+            click.echo(_why(error), err=True)
+        except click.Abort as abort:  # Ctrl-C, as click has it, or the end of the input
+            if isinstance(abort.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise Failure("No answer was given.", ExitCode.USAGE) from None
+
+
+def _why(error: BadAnswer) -> str:
+    why = "; ".join(f"{path}: {said}" for path, said in error.fields.items())
+    return f"This does not answer the question: {why}"
 
 
 def _question_of(project: Project, task_id: str) -> Question:

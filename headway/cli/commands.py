@@ -102,7 +102,7 @@ def watch(project: Project, task_id: str, as_json: bool) -> None:
 )
 @click.option(
     "--priority",
-    type=click.Choice([*Priority]),
+    type=click.Choice([each.value for each in Priority]),
     help="What of its queue is served before others; by default the task's own.",
 )
 @click.option(
@@ -232,8 +232,12 @@ def list_tasks(
         found = _pages(records.lists.page, owner, wanted)
     else:
         found = _newest(records, wanted, limit)
+    is_empty = True
     for text in islice(found, limit):
         click.echo(text if as_json else drawing.list_line(Snapshot.from_json(text)))
+        is_empty = False
+    if is_empty and not as_json:
+        click.echo("No tasks.", err=True)
 
 
 def _pages(read_page: _ReadPage, of: str, phases: Set[Phase]) -> Iterator[str]:

@@ -11,7 +11,9 @@ from headway.display.labels import Labels, labels_of
 from headway.shapes import SnapshotDict
 from headway.snapshot import STATE, Phase, Snapshot, error_line, fragment, visible_line
 
-BAR_CELLS = 24
+BAR_CELLS = 24  # less in a narrow terminal
+MIN_BAR_CELLS = 8
+PERCENT_CELLS = 8  # of a bar's frame and its percent
 EIGHTHS = " ▏▎▍▌▋▊▉"
 MAX_RESULT_CHARS = 200
 MAX_TITLE_CELLS = 40
@@ -92,20 +94,26 @@ def list_line(snapshot: Snapshot) -> str:
     )
 
 
-def bar(done: float | None) -> str:
-    """Return a bar of BAR_CELLS characters."""
-    eighths = int((done or 0.0) * BAR_CELLS * 8)
+def bar(done: float | None, cells: int = BAR_CELLS) -> str:
+    """Return a bar of so many characters."""
+    eighths = int((done or 0.0) * cells * 8)
     full, rest = divmod(eighths, 8)
-    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(BAR_CELLS)
+    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(cells)
 
 
-def bar_line(snapshot: Snapshot) -> str:
-    """Return the line that a terminal shows while a task goes on: title, phase, bar, details."""
+def bar_line(snapshot: Snapshot, columns: int) -> str:
+    """Return the line that a terminal shows while a task goes on: title, phase, bar, details.
+
+    Of a narrow terminal's `columns` the title and the bar take less, so that the percent is seen.
+    """
     title = visible_line(snapshot.title)
-    title = title if len(title) <= MAX_TITLE_CELLS else title[: MAX_TITLE_CELLS - 1] + "…"
+    rest = columns - len(f"?   {snapshot.phase}    ") - PERCENT_CELLS  # for title and bar
+    most = max(1, min(MAX_TITLE_CELLS, rest - MIN_BAR_CELLS))
+    title = title if len(title) <= most else title[: most - 1] + "…"
     head = f"{words.SIGNS[snapshot.phase]} {title}  {snapshot.phase}"
     if snapshot.phase in (Phase.RUNNING, Phase.CANCELLING):
-        head += f"  ▕{bar(fraction(snapshot))}▏ {percent(snapshot):>4}"
+        cells = max(MIN_BAR_CELLS, min(BAR_CELLS, rest - len(title)))
+        head += f"  ▕{bar(fraction(snapshot), cells)}▏ {percent(snapshot):>4}"
     return f"{head}  {details(snapshot)}".rstrip()
 
 

@@ -9,7 +9,7 @@ import click
 from headway.cli.commands import with_project
 from headway.cli.errors import Command, ExitCode, Failure
 from headway.cli.project import Project
-from headway.store.schedules import KeptSchedule
+from headway.store.schedules import StoredSchedule
 
 
 @click.command("schedules", cls=Command)
@@ -23,15 +23,15 @@ def schedules(project: Project, pause: str | None, resume: str | None) -> None:
         if name and not records.pause(name, is_paused=is_paused):
             known = ", ".join(one.name for one in records.all()) or "none"
             raise Failure(f"There is no schedule {name}. Known: {known}.", ExitCode.USAGE)
-    for kept in records.all():
-        click.echo(_line(kept))
+    for stored in records.all():
+        click.echo(_line(stored))
 
 
-def _line(kept: KeptSchedule) -> str:
-    following = "paused" if kept.is_paused else f"next {_time(kept.next)}"
-    last = f"last {_time(kept.ran_at)} {kept.task_id}" if kept.ran_at else "not run yet"
-    missed = f", missed {kept.missed} times before" if kept.missed else ""
-    return f"{kept.name}  {kept.rule}  {following}  {last}{missed}"
+def _line(stored: StoredSchedule) -> str:
+    following = "paused" if stored.is_paused else f"next {_time(stored.next)}"
+    last = f"last {_time(stored.ran_at)} {stored.task_id}" if stored.ran_at else "not run yet"
+    missed = f", missed {stored.missed} times before" if stored.missed else ""
+    return f"{stored.name}  {stored.rule}  {following}  {last}{missed}"
 
 
 def _time(micros: int) -> str:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import select
+import stat
 import sys
+import threading
 from functools import partial
+from io import UnsupportedOperation
+from shutil import get_terminal_size
 
 import click
 
@@ -51,7 +57,7 @@ class Bar(Lines):
 
     def show(self, update: Update) -> None:
         """Show a task as it is now."""
-        self._shown = drawing.bar_line(update.snapshot)
+        self._shown = drawing.bar_line(update.snapshot, get_terminal_size().columns)
         _draw(self._shown)
 
     def note(self, text: str) -> None:
@@ -73,6 +79,7 @@ def watch_to_the_end(records: Records, task_id: str, *, as_json: bool) -> ExitCo
 
     Raises what `follow` raises, and Failure on Ctrl-C.
     """
+    _end_with_the_reader()
     lines = _lines(as_json)
     code = ExitCode.FAILED
     try:
@@ -84,6 +91,26 @@ def watch_to_the_end(records: Records, task_id: str, *, as_json: bool) -> ExitCo
     finally:
         lines.close()
     return code
+
+
+def _end_with_the_reader() -> None:
+    """End the process once nobody reads what it prints to a pipe, as after `| head -1`.
+
+    Else it would notice that at the task's next change, which may be days away.
+    """
+    try:
+        output = sys.stdout.fileno()
+    except UnsupportedOperation:
+        return
+    if stat.S_ISFIFO(os.fstat(output).st_mode):
+        threading.Thread(target=_await_hangup, args=(output,), daemon=True).start()
+
+
+def _await_hangup(output: int) -> None:
+    poll = select.poll()
+    poll.register(output, 0)  # of a hang-up it tells always
+    poll.poll()
+    os._exit(ExitCode.FAILED)
 
 
 def _lines(as_json: bool) -> Lines:

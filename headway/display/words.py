@@ -116,7 +116,7 @@ def headline(task: SnapshotDict, labels: Labels) -> str:
     if phase == Phase.RETRYING:
         return waiting(task, labels) or _fill(words[phase], **next_attempt(task))
     if phase == Phase.SUCCEEDED:
-        done = words["succeeded_in" if task.get("attempt") == 1 else phase]  # of several: unknown
+        done = words["succeeded_in" if task.get("attempt") == 1 else phase]  # else in_all
         return labels.get("succeeded") or _fill(done, time=_took(task))
     counts = task.get("parts")
     if counts and _error(task)["type"] == PARTS_FAILED:
@@ -211,15 +211,15 @@ def _text(task: SnapshotDict, labels: Labels) -> str:
 def _numbers(task: SnapshotDict, labels: Labels) -> str:
     words = words_of("numbers")
     phase = phase_of(task)
-    if phase == Phase.RETRYING and waiting(task, labels):
-        return _fill(words["waiting"], time=_clock(task))
     if phase == Phase.RETRYING:
-        return _fill(words["retrying"], time=_clock(task))
+        return _fill(words["waiting" if waiting(task, labels) else "retrying"], time=_clock(task))
     if phase == Phase.WAITING and (question := task.get("question")):
         until = _time(question["expires_at"])
         return _fill(words["until"], time=until) if until else ""
     if phase == Phase.RUNNING and not _is_numbered(task.get("step")):
         return _count(task)
+    if phase == Phase.SUCCEEDED and (task.get("attempt") or 0) > 1:
+        return _fill(words["in_all"], time=_took(task, task.get("created_at")))
     if phase == Phase.SUCCEEDED and labels.get("succeeded") and task.get("attempt") == 1:
         return _fill(words["succeeded_in"], time=_took(task))
     return ""
@@ -264,9 +264,9 @@ def _count(part: SnapshotDict | Step) -> str:
     return f"{format_number(current)}{SPACE}/{SPACE}{format_number(total)}" if total > 1 else ""
 
 
-def _took(task: SnapshotDict) -> str:
+def _took(task: SnapshotDict, begun: str | None = None) -> str:
     end = task.get("finished_at") or task.get("updated_at")
-    start = task.get("started_at") or end
+    start = begun or task.get("started_at") or end
     if not start or not end:
         return ""
     took = datetime.fromisoformat(end) - datetime.fromisoformat(start)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from fcntl import ioctl
-from termios import TIOCOUTQ
 
 from headway.engine.events import Event
+from headway.tcp import untaken
 
 STALL_SECONDS = 20.0  # a client that takes nothing for so long is dropped
 LINE_BYTES = 64 * 1024  # of log lines queued for one client; beyond it the oldest are dropped
@@ -63,7 +62,7 @@ class Backlog:
 
     def is_stalled(self, fileno: int, now: float) -> bool:
         """Whether the client has taken nothing for STALL_SECONDS; called at each tick."""
-        held = ioctl(fileno, TIOCOUTQ, bytes(4))
+        held = untaken(fileno)
         if held != self.held:  # the client's kernel has taken some of our send buffer
             self.held = held
             self.since = now

@@ -11,7 +11,7 @@ import engineio
 import socketio
 
 from headway.engine.handshake import Refuses
-from headway.engine.quotas import QuotasOf
+from headway.engine.quotas import NoteCounts, QuotasOf, alone
 from headway.engine.server import EpollServer
 from headway.engine.stock import DefaultServer
 
@@ -20,13 +20,14 @@ def make_engine(
     max_sockets: int | None = None,
     refuses: Refuses = lambda environ: False,
     quotas_of: QuotasOf = lambda environ: {},
+    note_counts: NoteCounts = alone,
     **options: Any,
 ) -> DefaultServer | engineio.Server:
     """Return Headway's engine for the async mode, or Engine.IO's own without `max_sockets`."""
     if max_sockets is None:
         return engineio.Server(**options)
     engine = EpollServer if sys.platform == "linux" else DefaultServer
-    return engine(max_sockets, refuses, quotas_of, **options)
+    return engine(max_sockets, refuses, quotas_of, note_counts, **options)
 
 
 @contextmanager

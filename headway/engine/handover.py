@@ -5,8 +5,8 @@ from __future__ import annotations
 import _socket  # which no async mode patches
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -55,12 +55,6 @@ def prepared(ours: Any) -> Any:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
     return ours
-
-
-@contextmanager
-def reading(connection: Any) -> Iterator[Callable[[int], bytes]]:
-    """Yield a function that reads from a connection as its `recv` does."""
-    yield connection.recv
 
 
 @cache

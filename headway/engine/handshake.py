@@ -45,17 +45,17 @@ def is_handshake(environ: dict[str, Any]) -> bool:
         return False
 
 
-def kept_environ(environ: dict[str, Any]) -> dict[str, Any]:
+def socket_environ(environ: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a handshake's environ that a socket's handlers may read.
 
     Values that many sockets share are interned.
     """
-    kept = {
+    known = {
         name: sys.intern(value) if type(value) is str and name not in OF_ONE_CLIENT else value
         for name, value in environ.items()
         if not name.startswith(DROPPED_KEYS)
     }
-    return {**kept, "wsgi.input": NO_BODY}
+    return {**known, "wsgi.input": NO_BODY}
 
 
 def cross_site() -> dict[str, Any]:

@@ -1,14 +1,19 @@
-"""The loop of a web process: one epoll finds which websockets can be read, one clock pings all."""
+"""The loop of a web process: one thread and one epoll for websockets and what Redis publishes.
+
+One clock pings all.
+"""
 
 from __future__ import annotations
 
 import logging
 import select
 import time
+from _thread import get_native_id  # which no async mode patches
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any
 
 from headway.engine.socket import Socket
 from headway.engine.timers import TICKS, PingScheduler
@@ -17,43 +22,48 @@ logger = logging.getLogger(__name__)
 
 MAX_BACKLOGS_BYTES = 16 * 1024 * 1024  # of all clients together
 LINGER_SECONDS = 2.0  # for a client to read why it is closed
-BATCH_SIZE = 256  # sockets served before others have their turn
-
-# Takes how many sockets at most and how many seconds; waits so long until something can be done
-# with one of them, and returns file descriptors and what can be done.
-Wait: TypeAlias = Callable[[int, float], list[tuple[int, int]]]
+BATCH_SIZE = 256  # sockets served at most between two looks at the clock
 
 
 class EpollLoop:
-    """Serves the connections of all websockets and pings them, in one thread or greenlet."""
+    """Serves the connections of all websockets and pings them, in one thread."""
 
-    def __init__(self, interval: float, timeout: float) -> None:
-        """Set up; `interval` and `timeout` of the pings are in seconds."""
+    def __init__(
+        self,
+        interval: float,
+        timeout: float,
+        call: Callable[[Callable[[], object]], None],
+    ) -> None:
+        """Set up.
+
+        `interval` and `timeout` of the pings are in seconds; `call` has a function called in
+        another thread.
+        """
         self.IN = select.EPOLLIN
         self.OUT = select.EPOLLOUT
         self.GONE = select.EPOLLRDHUP
         self.clock = PingScheduler(interval, timeout)
         self.epoll: Any = None  # until it runs
-        self._by_fd: dict[int, Socket] = {}
+        self.thread_id = 0  # until then too
+        self._call = call
+        self._by_fd: dict[int, Any] = {}
         self._blocked: set[Socket] = set()
         self._leaving: deque[tuple[float, Socket]] = deque()
 
-    def run(self, make_wait: Callable[[], Wait], sleep: Callable[[float], object]) -> None:
-        """Serve for ever; `sleep` yields to the rest of the process."""
-        wait = make_wait()  # here, because a greenlet can wait for itself only
+    def run(self, epoll: Any) -> None:
+        """Serve for ever."""
+        self.thread_id = get_native_id()
         tick_at = time.monotonic() + 1 / TICKS
         while True:
-            ready = wait(BATCH_SIZE, max(0.0, tick_at - time.monotonic()))
+            ready = epoll.poll(max(0.0, tick_at - time.monotonic()), BATCH_SIZE)
             for fd, what in ready:
                 if socket := self._by_fd.get(fd):
                     self._serve(socket, what)
             if time.monotonic() >= tick_at:
                 self._tick()
                 tick_at = time.monotonic() + 1 / TICKS
-            if len(ready) == BATCH_SIZE:
-                sleep(0)
 
-    def _serve(self, socket: Socket, what: int) -> None:
+    def _serve(self, socket: Any, what: int) -> None:
         try:
             if what & self.OUT:
                 socket.send_on()
@@ -61,16 +71,19 @@ class EpollLoop:
                 socket.release()  # its client has left
             elif what & ~self.OUT:
                 socket.receive()
-        except Exception:
-            logger.exception("A socket could not be served")
+        except Exception as error:
+            self._log("A socket could not be served", error)
             socket.drop()
 
     def _tick(self) -> None:
         try:
             self.clock.tick()
             self._clear(time.monotonic())
-        except Exception:
-            logger.exception("A tick failed")
+        except Exception as error:
+            self._log("A tick failed", error)
+
+    def _log(self, message: str, error: Exception) -> None:
+        self._call(partial(logger.error, message, exc_info=error))
 
     def _clear(self, now: float) -> None:
         blocked = tuple(self._blocked)
@@ -83,8 +96,8 @@ class EpollLoop:
 
     # Called by sockets
 
-    def register(self, socket: Socket) -> None:
-        """Watch the connection of a new socket. Raises OSError."""
+    def register(self, socket: Any) -> None:
+        """Watch the connection of a new socket, or of a feed. Raises OSError."""
         self._by_fd[socket.fileno] = socket
         self.epoll.register(socket.fileno, self.IN)
 
@@ -113,10 +126,10 @@ class EpollLoop:
         self._leaving.append((time.monotonic() + LINGER_SECONDS, socket))
         self.update_interest(socket)
 
-    def unregister(self, socket: Socket) -> None:
+    def unregister(self, socket: Any) -> None:
         """Stop watching a connection that is about to be closed."""
         self._by_fd.pop(socket.fileno, None)
-        with suppress(OSError):  # one that could not be registered
+        with suppress(OSError, ValueError):  # one that could not be registered, or is closed by now
             self.epoll.unregister(socket.fileno)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 
@@ -22,6 +21,7 @@ class Loop(Protocol):
 
     @property
     def clock(self) -> Timer: ...
+    def register(self, socket: Any) -> None: ...
     def update_interest(self, socket: Any) -> None: ...
     def block(self, socket: Any) -> None: ...
     def unblock(self, socket: Any) -> None: ...
@@ -33,7 +33,6 @@ class Engine(Protocol):
     """The server of a socket."""
 
     handlers: dict[str, Callable[..., Any]]
-    make_lock: Callable[[], AbstractContextManager[Any]]
     max_http_buffer_size: int
     reason: Any
 

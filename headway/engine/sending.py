@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from _thread import RLock  # which no async mode patches
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +27,7 @@ class FrameSender:
 
     def __init__(self, engine: Engine, connection: socket.socket) -> None:
         self.closed = False
-        self._lock = engine.make_lock()
+        self._lock = RLock()
         self._engine = engine
         self._connection = connection
         self._backlog: Backlog | None = None

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import engineio
 from engineio.exceptions import SocketIsClosedError
 
-from headway.early_answers import EARLY_HEADERS
+from headway.early_responses import EARLY_HEADERS
 from headway.engine.checked import CheckedWebSocket
 from headway.engine.events import Event
+from headway.engine.feed import READ_BYTES, Receive
 from headway.engine.frames import close_frame
-from headway.engine.handover import reading
 from headway.engine.handshake import (
     Refuses,
     cross_site,
@@ -26,7 +26,7 @@ from headway.engine.handshake import (
     too_busy,
     too_many,
 )
-from headway.engine.quotas import QuotasOf, SocketQuotas
+from headway.engine.quotas import NoteCounts, QuotasOf, SocketQuotas
 from headway.engine.simple import let_go, limit
 
 
@@ -34,10 +34,16 @@ class DefaultServer(engineio.Server):
     """Engine.IO's own server and sockets, with Headway's limits and close codes."""
 
     def __init__(
-        self, max_sockets: int, refuses: Refuses, quotas_of: QuotasOf, **options: Any
+        self,
+        max_sockets: int,
+        refuses: Refuses,
+        quotas_of: QuotasOf,
+        note_counts: NoteCounts,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._quotas = SocketQuotas(quotas_of)
+        self._quotas = SocketQuotas(quotas_of, note_counts)
+        self.renew_counts = self._quotas.renew
         self._max_sockets = max_sockets
         self._refuses = refuses
         self._open: dict[str, Any] = {}
@@ -55,9 +61,19 @@ class DefaultServer(engineio.Server):
 
         return push
 
-    def reading(self, connection: Any) -> AbstractContextManager[Callable[[int], bytes]]:
-        """Return a context whose value reads from a connection as its `recv` does."""
-        return reading(connection)
+    def read(self, connection: Any, receive: Receive) -> Iterator[None]:
+        """Pass on what a connection receives, until it ends.
+
+        Yields where `receive` has left something; it may be called in another thread, which must
+        not wait.
+        """
+        while data := connection.recv(READ_BYTES):
+            if receive(data):
+                yield
+
+    def yield_turn(self) -> None:
+        """Let the rest of the process run."""
+        self.sleep(0)
 
     def end(self, code: int, sids: Iterable[str] | None = None) -> None:
         """Close these websockets, or all, with this close code.
@@ -73,7 +89,7 @@ class DefaultServer(engineio.Server):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_request(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        """Answer a request as Engine.IO does, with the headers of early answers."""
+        """Answer a request as Engine.IO does, with the headers of early responses."""
 
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
             return start_response(status, [*headers, *EARLY_HEADERS], *more)

@@ -24,16 +24,18 @@ class WorkQueue:
         again: Callable[[Socket], None],
         start: Callable[[Callable[[], None]], object],
         sleep: Callable[[float], Any],
+        call: Callable[[Callable[[], None]], None],
     ) -> None:
         """Set up the queue.
 
         `again` is given a socket for which more waits, `start` starts a background task, `sleep`
-        yields to the others.
+        yields to the others, `call` has a function called in a greenlet.
         """
         self._most = workers
         self._again = again
         self._start = start
         self._sleep = sleep
+        self._call = call
         self._sockets: deque[Socket] = deque()
         self._workers = 0
         self._starting = False  # whether one of them has not begun yet
@@ -42,9 +44,9 @@ class WorkQueue:
         return len(self._sockets)
 
     def add(self, socket: Socket) -> None:
-        """Note that a message of this socket waits."""
+        """Note that a message of this socket waits; any thread may call it."""
         self._sockets.append(socket)
-        self._have_a_worker()
+        self._call(self._have_a_worker)
 
     def _work(self) -> None:
         self._starting = False
@@ -67,3 +69,13 @@ class WorkQueue:
             self._starting = True
             self._workers += 1
             self._start(self._work)
+
+
+def make_queue(engine: Any, workers: int) -> WorkQueue:
+    return WorkQueue(
+        workers,
+        engine.has_work,
+        engine.start_background_task,
+        engine.sleep,
+        engine.calls.add,
+    )

@@ -15,17 +15,17 @@ LINES_HEADS = b'["log",', b'["stream",'  # of events that are no newer state of 
 
 
 class Fanout:
-    """Pushes events to the viewers of rooms; `sleep` yields to the rest of the process."""
+    """Pushes events to the viewers of rooms; `yield_turn` lets the rest of the process run."""
 
-    def __init__(self, rooms: Rooms, sleep: Callable[[float], object]) -> None:
+    def __init__(self, rooms: Rooms, yield_turn: Callable[[], object]) -> None:
         self._rooms = rooms
-        self._sleep = sleep
+        self._let_others_run = yield_turn
         self._turn_began = 0.0
 
-    def deliver_batch(self, messages: Iterable[tuple[str, bytes]]) -> None:
+    def deliver_batch(self, messages: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
         """Send what has arrived for rooms at once, of each task in a room only the newest snapshot.
 
-        What is no event is logged and dropped. The rest of the process has just run.
+        Returns what is no event. The rest of the process has just run.
         """
         self._turn_began = time.monotonic()
         newest: dict[tuple[str, str | int], tuple[bytes, Stamp]] = {}
@@ -34,9 +34,13 @@ class Fanout:
             key = name, stamp[0] or number
             newest.pop(key, None)
             newest[key] = message, stamp
+        refused: list[tuple[str, bytes]] = []
         for (name, _), (message, stamp) in newest.items():
             if is_event(name, message, stamp):
                 self._deliver(name, message, stamp)
+            else:
+                refused.append((name, message))
+        return refused
 
     def deliver(self, name: str, message: bytes) -> None:
         """Send an event (the JSON of `[name, payload]`) to a room's viewers in this process.
@@ -97,5 +101,5 @@ class Fanout:
     def _yield_turn(self) -> None:
         """Let the rest of the process run after TURN_SECONDS, in a busy room or a large one."""
         if time.monotonic() - self._turn_began > TURN_SECONDS:
-            self._sleep(0)
+            self._let_others_run()
             self._turn_began = time.monotonic()

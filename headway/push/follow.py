@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
-from headway.push.checks import is_event, stamp_of
+from headway.push.checks import is_event, refuse, stamp_of
 from headway.snapshot import Snapshot
 from headway.store.errors import RedisUnavailable, translate
 from headway.store.keys import room
@@ -94,7 +94,9 @@ def _subscribed(records: Records, task_id: str) -> Iterator[Update]:
         while message := pubsub.get_message(timeout=QUIET_SECONDS):
             text = str(message["data"])
             told = text.encode()
-            if text.startswith(SNAPSHOT_HEAD) and is_event(name, told, stamp_of(told)):
+            if not is_event(name, told, stamp_of(told)):
+                refuse(f"room {name}")
+            elif text.startswith(SNAPSHOT_HEAD):
                 text = text.removeprefix(SNAPSHOT_HEAD)[:-1]
                 yield Update(Snapshot.from_json(text), text)
 

@@ -78,18 +78,19 @@ class Heartbeat:
             return False
         if time.monotonic() - self._manager.subscriber.received_at > LIVE_SECONDS:
             # Our own heartbeats arrive all the time, so a silent connection is dead.
-            self._manager.subscriber.drop()
+            self._manager.subscriber.break_connection()
             return False
         try:
             if self._manager.subscriber.session != self._resync.session:
                 self._resync.on_reconnect()
             if not self.round_trip(ROUND_TRIP_SECONDS):
-                self._manager.subscriber.drop()
+                self._manager.subscriber.break_connection()
                 return False
             self._resync.detect_flush()
             self._resync.catch_up()
             self._manager.polls.forget_idle()
-            self._manager.withdrawals.check()
+            self._manager.revocations.check()
+            self._manager.server.eio.renew_counts()
             self._status.note_overview(self._manager.records.queries.overview())
             self._manager.records.queries.probe()
         except SubscriptionTimeout:

@@ -13,21 +13,22 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from socketio.pubsub_manager import PubSubManager
 
 from headway.engine.frames import SERVICE_RESTART
 from headway.push.batch_loader import BatchLoader
-from headway.push.checks import is_object
+from headway.push.dispatcher import Dispatcher
 from headway.push.fanout import Fanout
 from headway.push.heartbeat import LIVE_SECONDS, Heartbeat
 from headway.push.polls import Polls
 from headway.push.resync import Resync
+from headway.push.revocations import Revocations
 from headway.push.rooms import Rooms, has_channel
 from headway.push.server_status import ServerStatus
 from headway.push.subscriber import RedisSubscriber
-from headway.push.withdrawals import Withdrawals
 from headway.store.errors import RedisUnavailable
 from headway.store.keys import room
 from headway.store.model import TaskRecord
@@ -50,18 +51,15 @@ class RoomManager(PubSubManager):
         self.channel_of = keys.channel
         self.reader = BatchLoader(records.read)
         self.subscriber = RedisSubscriber(url, LIVE_SECONDS)
-        self.subscriber.subscribe(self.channel)
         self.live_rooms = Rooms()
         self.polls = Polls(self)
         self.resync = Resync(self)
         self.status = ServerStatus(self)
         self.heartbeat = Heartbeat(self, self.resync, self.status)
-        self.withdrawals = Withdrawals(self)
-        self._receivers = {one.channel: one.receive for one in (self.heartbeat, self.withdrawals)}
-        for channel in self._receivers:
-            self.subscriber.subscribe(channel)
-        self._fanout = Fanout(self.live_rooms, lambda seconds: self.server.sleep(seconds))
-        self.deliver = self._fanout.deliver
+        self.revocations = Revocations(self)
+        fanout = Fanout(self.live_rooms, lambda: self.server.eio.yield_turn())
+        self.deliver = fanout.deliver
+        self._dispatcher = Dispatcher(self, fanout)
         self._starting = threading.Lock()
         self._started = False
 
@@ -87,6 +85,8 @@ class RoomManager(PubSubManager):
 
         After Engine.IO's own close packet some clients would not reconnect.
         """
+        with suppress(RedisUnavailable):  # first: they are not to be counted twice
+            self.records.sockets.forget()
         self.server.eio.end(SERVICE_RESTART)
 
     def connect(self, sid: str, namespace: str) -> Any:
@@ -168,20 +168,7 @@ class RoomManager(PubSubManager):
             logger.error("An emit did not reach the message queue: %s", error)
 
     def _listen(self) -> Iterator[bytes]:
-        """Deliver messages of rooms' channels; yield the common channel's to python-socketio."""
-        before_room = self.channel_of("")
-        for messages in self.subscriber.read_batches(self.server.eio.reading):
-            of_rooms: list[tuple[str, bytes]] = []
-            for channel, message in messages:
-                if channel == self.channel:
-                    if is_object(message):
-                        yield message
-                elif receive := self._receivers.get(channel):
-                    receive(message)
-                else:
-                    self.polls.note(channel)
-                    of_rooms.append((channel.removeprefix(before_room), message))
-            self._fanout.deliver_batch(of_rooms)
+        return self._dispatcher.listen()
 
 
 def _close_websockets(manager: RoomManager, pid: int) -> None:

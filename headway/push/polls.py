@@ -6,8 +6,8 @@ anything, and no longer than MAX_AGE_SECONDS: nothing is told of a record that g
 
 from __future__ import annotations
 
-import threading
 import time
+from _thread import RLock  # which no async mode patches
 from collections.abc import Sequence, Set
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -35,7 +35,7 @@ class Polls:
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
-        self._lock = threading.Lock()
+        self._lock = RLock()
         # By channel of a room; while a record is being read, an object that stands for this read.
         self._known: dict[str, Unchanged | object] = {}
         self._polled_at: dict[str, float] = {}  # by channel, when last

@@ -7,8 +7,9 @@ import socket
 import threading
 import time
 from _thread import RLock  # which no async mode patches
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import Any, TypeAlias
@@ -24,14 +25,48 @@ logger = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 1.0
 RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5)
-DRAIN_BYTES = 256 * 1024
 
-# Takes a connection; returns a context whose value reads from it.
-Reading: TypeAlias = Callable[[Any], AbstractContextManager[Callable[[int], bytes]]]
+Messages: TypeAlias = list[tuple[str, bytes]]  # channels, and what was published there
+# As the engine's `read`.
+Read: TypeAlias = Callable[[Any, Callable[[bytes], bool]], Iterator[None]]
+# Delivers messages; returns those that it leaves.
+Deliver: TypeAlias = Callable[[Messages], Messages]
 
 
 class SubscriptionTimeout(Exception):
     """Redis did not confirm a subscription in time."""
+
+
+class Receiver:
+    """Takes the bytes of one connection and has its messages delivered; keeps what is left."""
+
+    def __init__(self, deliver: Deliver) -> None:
+        self._deliver = deliver
+        self._replies = hiredis.Reader()
+        self._left: deque[tuple[int, Messages]] = deque()
+        self.at = 0.0  # when something came last
+
+    def take(self, data: bytes) -> bool:
+        """Take what has arrived, as the engine's `read` wants it."""
+        self.at = time.monotonic()
+        self._replies.feed(data)
+        confirmed = 0
+        messages: Messages = []
+        while (reply := self._replies.gets()) is not False:
+            kind, channel, message = reply
+            if kind == b"message":
+                messages.append((channel.decode(), message))
+            else:
+                confirmed += kind == b"subscribe"
+        rest = self._deliver(messages)
+        if confirmed or rest:
+            self._left.append((confirmed, rest))
+        return bool(self._left)
+
+    def left(self) -> Iterator[tuple[int, Messages]]:
+        """Yield how many subscriptions were confirmed, and messages, as far as these are left."""
+        while self._left:
+            yield self._left.popleft()
 
 
 class RedisSubscriber:
@@ -50,7 +85,12 @@ class RedisSubscriber:
         self._sessions = count(1)
         self.session = 0  # the number of the listening connection, 0 while there is none
         self.renewed = threading.Event()  # set by each new connection
-        self.received_at = 0.0
+        self._receiver = Receiver(list)
+
+    @property
+    def received_at(self) -> float:
+        """When something came last from Redis, or the connection was made."""
+        return self._receiver.at
 
     def subscribe(self, channel: str) -> None:
         """Subscribe to a channel, with the next `wait`; an existing subscription is kept."""
@@ -95,32 +135,33 @@ class RedisSubscriber:
             if not answered.wait(max(0.0, deadline - time.monotonic())):
                 raise SubscriptionTimeout(", ".join(channels))
 
-    def read_batches(self, reading: Reading) -> Iterator[list[tuple[str, bytes]]]:
-        """Yield each batch of `(channel, message)` that arrives at once; reconnects for ever."""
+    def listen(self, read: Read, deliver: Deliver) -> Iterator[Messages]:
+        """Have all that arrives delivered, and yield what `deliver` leaves; reconnects for ever.
+
+        `deliver` is called as `read` reads: it may be in a thread that must not wait.
+        """
         failures = 0
         while True:
             connection = self._make()
             try:
                 connection.connect()
-                replies = hiredis.Reader()
+                receiver = self._receiver = Receiver(deliver)
                 self._begin(connection)
-                with reading(connection._sock) as receive:
-                    while True:
-                        data = receive(DRAIN_BYTES)
-                        if not data:
-                            raise redis.ConnectionError("Redis has closed the connection.")
-                        replies.feed(data)
-                        yield self._drain(replies)
-                        failures = 0
-            except Exception as error:  # `drop` breaks the connection, which fails in many ways
+                for _ in read(connection._sock, receiver.take):
+                    failures = 0
+                    for confirmed, messages in receiver.left():
+                        self._confirm(confirmed)
+                        yield messages
+                raise redis.ConnectionError("Redis has closed the connection.")
+            except Exception as error:  # a connection that is broken fails in many ways
                 if not failures:
                     logger.warning("The subscription to Redis is lost (%s); reconnecting", error)
-                self.drop()
+                self.break_connection()
                 connection.disconnect()
                 time.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
                 failures += 1
 
-    def drop(self) -> None:
+    def break_connection(self) -> None:
         """Break the connection, so that the reader wakes up and makes another one.
 
         It is shut down, not closed: closing would not wake the reader, and redis-py would open a
@@ -135,24 +176,12 @@ class RedisSubscriber:
             with suppress(OSError):
                 connection._sock.shutdown(socket.SHUT_RDWR)
 
-    def _drain(self, replies: Any) -> list[tuple[str, bytes]]:
-        """Return the messages that have arrived; note confirmations."""
-        self.received_at = time.monotonic()
-        messages: list[tuple[str, bytes]] = []
-        while (reply := replies.gets()) is not False:
-            kind, channel, message = reply
-            if kind == b"message":
-                messages.append((channel.decode(), message))
-            elif kind == b"subscribe":
-                self._confirm()
-        return messages
-
     def _begin(self, connection: Any) -> None:
         connection._sock.settimeout(self._silence_seconds)
         with self._sending:
             with self._lock:
                 self._connection = connection
-                self.received_at = time.monotonic()
+                self._receiver.at = time.monotonic()
                 self._subscriptions.ask_again()
             self._flush()
         with self._lock:
@@ -166,11 +195,12 @@ class RedisSubscriber:
             event.set()
         self.renewed.set()
 
-    def _confirm(self) -> None:
-        with self._lock:
-            answered = self._subscriptions.confirm()
-        if answered is not None:
-            answered.set()
+    def _confirm(self, count: int) -> None:
+        for _ in range(count):
+            with self._lock:
+                answered = self._subscriptions.confirm()
+            if answered is not None:
+                answered.set()
 
     def _flush(self) -> None:
         """Send the unsent commands; without a connection, the next one subscribes to everything."""
@@ -183,7 +213,7 @@ class RedisSubscriber:
                     packed = connection.pack_commands(commands)
                     connection.send_packed_command(packed, check_health=False)
                 except (redis.RedisError, OSError):
-                    self.drop()
+                    self.break_connection()
 
 
 def _maker_of_connections(url: str) -> Callable[[], Any]:

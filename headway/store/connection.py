@@ -5,10 +5,8 @@ Celery's broker and the fan-out's listener have connections of their own.
 
 from __future__ import annotations
 
-import fcntl
-import socket
-import termios
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import redis
@@ -18,15 +16,13 @@ from redis.retry import Retry
 
 from headway.store.errors import translate_errors
 from headway.store.free_connections import FreeConnections
+from headway.tcp import HAS_TCP_INFO, has_unread, peer_closed
 
 MAX_CONNECTIONS = 32  # of one client
 # A large call is sent in pieces of this size, each with the connection's timeout.
 PIECE_BYTES = 256 * 1024
 # Added to the timeout of its reply: the end of the call is under way, and Redis has to read it.
 LARGE_REPLY_SECONDS = 10.0
-HAS_TCP_INFO = hasattr(socket, "TCP_INFO")  # Linux
-ESTABLISHED = b"\x01"  # the first byte of TCP_INFO
-NO_BYTES = bytes(4)  # FIONREAD where there is nothing to read
 
 
 class Client(redis.Redis):
@@ -45,50 +41,98 @@ class Client(redis.Redis):
     ) -> Callable[[], Any]:
         """Send an FCALL, and return a function that waits for its reply.
 
-        That must be called, once: the call's connection goes back to the pool then. Does without
-        what redis-py adds: nothing is retried, measured or converted.
+        That must be called, once: the call's connection goes back to the pool then.
         """
-        pool = self.connection_pool
+        return self.line().begin_function(function, keys, args)
+
+    def line(self) -> Line:
+        """Return a line, on which a call need not wait for the reply to the one before."""
+        return Line(self.connection_pool)
+
+
+class Line:
+    """Calls of functions on one connection, which it holds while a reply is to be read.
+
+    Does without what redis-py adds: nothing is retried, measured or converted.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._held: _Held | None = None
+
+    def begin_function(
+        self, function: str, keys: Sequence[str], args: Sequence[Any]
+    ) -> Callable[[], Any]:
+        """Send an FCALL, and return a function that waits for its reply.
+
+        That must be called, once, and in the order of the calls.
+        """
+        packed = pack_command(("FCALL", function, len(keys), *keys, *args))
+        is_large = len(packed) > PIECE_BYTES
         with translate_errors:
-            connection: Any = pool.get_connection()
+            held = self._held or _Held(self._pool.get_connection())
             try:
-                packed = pack_command(("FCALL", function, len(keys), *keys, *args))
-                is_large = len(packed) > PIECE_BYTES
-                connection.send_packed_command(_pieces(packed) if is_large else [packed])
+                held.connection.send_packed_command(_pieces(packed) if is_large else [packed])
             except BaseException:
-                pool.release(connection)
+                self._lose(held)
                 raise
+        held.unread += 1
+        self._held = held
+        return partial(self._reply, held, is_large)
 
-        def reply() -> Any:
-            with translate_errors:
-                try:
-                    if is_large:
-                        timeout = connection.socket_timeout + LARGE_REPLY_SECONDS
-                        return connection.read_response(timeout=timeout)
-                    return connection.read_response()
-                finally:
-                    pool.release(connection)
+    def close(self) -> None:
+        """Give up the replies that are not read."""
+        if self._held:
+            self._lose(self._held)
 
-        return reply
+    def _reply(self, held: _Held, is_large: bool) -> Any:
+        with translate_errors:
+            if held.is_lost:
+                raise redis.ConnectionError("Its connection was lost before this reply.")
+            connection = held.connection
+            try:
+                if is_large:
+                    timeout = connection.socket_timeout + LARGE_REPLY_SECONDS
+                    reply = connection.read_response(timeout=timeout)
+                else:
+                    reply = connection.read_response()
+            except redis.ResponseError:
+                self._note_read(held)
+                raise
+            except BaseException:  # a reply that comes late would be taken for the next one's
+                self._lose(held)
+                raise
+            self._note_read(held)
+            return reply
+
+    def _note_read(self, held: _Held) -> None:
+        held.unread -= 1
+        if not held.unread:
+            self._give_back(held)
+
+    def _lose(self, held: _Held) -> None:
+        held.is_lost = True
+        held.connection.disconnect()
+        self._give_back(held)
+
+    def _give_back(self, held: _Held) -> None:
+        self._held = None
+        self._pool.release(held.connection)
+
+
+class _Held:
+    """A connection that has so many replies to read."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.unread = 0
+        self.is_lost = False
 
 
 def _pieces(packed: bytes) -> list[memoryview]:
     """Cut a call into pieces; redis-py sends each with a timeout of its own."""
     view = memoryview(packed)
     return [view[start : start + PIECE_BYTES] for start in range(0, len(packed), PIECE_BYTES)]
-
-
-def peer_closed(connection: socket.socket) -> bool:
-    """Whether the peer has closed a TCP connection; only Linux can tell."""
-    return (
-        HAS_TCP_INFO
-        and connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != ESTABLISHED
-    )
-
-
-def _holds(connection: socket.socket) -> bool:
-    """Whether there are bytes to read."""
-    return fcntl.ioctl(connection.fileno(), termios.FIONREAD, NO_BYTES) != NO_BYTES
 
 
 class Connection(redis.Connection):
@@ -101,7 +145,7 @@ class Connection(redis.Connection):
         """Whether unread bytes have arrived, or the peer has closed the connection."""
         if timeout or not self._sock or not HAS_TCP_INFO:
             return bool(super().can_read(timeout))
-        return peer_closed(self._sock) or _holds(self._sock)
+        return peer_closed(self._sock) or has_unread(self._sock)
 
 
 def connect(url: str, timeout: float = 1.0) -> Client:

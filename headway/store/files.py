@@ -43,7 +43,7 @@ class FileRecords:
         (CANCELLING, None) if the task has to stop; (UNKNOWN, None) without a record; or
         (why not, None).
         """
-        run = [task_id, delivery.token, delivery.order]
+        run = [task_id, delivery.token, delivery.generation]
         args = [*run, name, noted(name, size, media_type, key), MAX_FILES, self._ttl]
         outcome, *former = self._functions.call("note_file", [self._keys.record(task_id)], args)
         return Outcome(outcome), file_of(former[0]) if former else None

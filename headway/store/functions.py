@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from headway.store.connection import Client
+from headway.store.connection import Client, Line
 from headway.store.keys import Keys
 
 SCRIPTS = Path(__file__).parent / "lua"  # the body of one function a file
@@ -98,10 +98,15 @@ class Functions:
         """Call a function and wait for its reply."""
         return self.begin(function, keys, args)()
 
-    def begin(self, function: str, keys: Sequence[str], args: Sequence[Any]) -> Callable[[], Any]:
-        """Send a call and return a function that waits for its reply, which must be called."""
+    def begin(
+        self, function: str, keys: Sequence[str], args: Sequence[Any], line: Line | None = None
+    ) -> Callable[[], Any]:
+        """Send a call, on a line if one is given.
+
+        Returns a function that waits for its reply, which must be called; see `Line`.
+        """
         call = (f"{function}_{LIBRARY_DIGEST}", keys, [*args, self.keys.prefix])
-        first = self.client.begin_function(*call)
+        first = (line or self.client).begin_function(*call)
 
         def reply() -> Any:
             try:

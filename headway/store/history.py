@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from headway import strict_json
-from headway.shapes import AttemptFailure
+from headway.shapes import AttemptFailure, HistoryEvent, TaskMessage
 from headway.store import damaged
 from headway.store.damaged import unless_damaged
 from headway.store.functions import Functions
 from headway.store.messages import decoded
-from headway.store.model import Point, TaskDetails
+from headway.store.model import Point
 
 MAX_TRACEBACKS = 10  # as in history.lua
 MAX_POINTS = 240  # as in points.lua
+
+
+class TaskDetails(NamedTuple):
+    """What a record keeps beside its snapshot.
+
+    `history` is oldest first and may lack its beginning; `message` is the Celery signature, {} if
+    it cannot be read; `failures` are by attempt; `continues` is a task's id, or "".
+    """
+
+    history: list[HistoryEvent]
+    message: TaskMessage
+    failures: Mapping[int, AttemptFailure]
+    continues: str
 
 
 class TaskHistory:
@@ -30,11 +44,11 @@ class TaskHistory:
         return damaged.points(found)
 
     def details(self, task_id: str) -> TaskDetails:
-        """Return a task's history, message and the failures of its newest attempts."""
+        """Return a task's history, message, newest attempts' failures, and what it continues."""
         client: Any = self._functions.client
-        names = ("history", "message", "phase", "still")
-        history, message, phase, still = client.hmget(self._keys.record(task_id), names)
-        members = damaged.members(still)
+        names = ("history", "message", "phase", "static", "continues")
+        history, message, phase, static, continues = client.hmget(self._keys.record(task_id), names)
+        members = damaged.members(static)
         attempt = damaged.count(members.get("attempt"))
         failures = self._failures(task_id, attempt)
         has_failed = phase == '"failed"' or members.get("error") is not None
@@ -46,6 +60,7 @@ class TaskHistory:
             damaged.history_events(history.split("\n") if history else ()),
             decoded(str(message or "")),
             failures,
+            str(continues or ""),
         )
 
     def _failures(self, task_id: str, last: int) -> dict[int, AttemptFailure]:

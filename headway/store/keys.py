@@ -118,6 +118,10 @@ class Keys:
         """Return the count of what an owner was told of within an hour; see devices.lua."""
         return f"{self.prefix}headway:told:{owner}"
 
+    def sockets(self, process: str) -> str:
+        """Return the hash of how many websockets each client has at a web process."""
+        return f"{self.prefix}headway:sockets:{process}"
+
     def staged(self, name: str) -> str:
         return f"{self.prefix}headway:staged:{name}"
 

@@ -17,6 +17,7 @@ from headway.store.model import Paused, Sweep, TaskRecord
 from headway.store.queries import READ_BATCH
 from headway.store.restored import NOT_SEEN, Seen
 
+UNCONFIRMED_BATCH = 1000  # tasks of each queue
 UNUSED_US = 24 * 3600 * 1_000_000  # for which nobody has called a library that is deleted
 
 Read = Callable[[Sequence[str]], list[TaskRecord | None]]
@@ -80,7 +81,7 @@ class MaintenanceRecords:
         args = [worker, limit, self._ttl, self._lease, *seen, uuid4().hex]
         found = self._functions.call("sweep", [], args)
         due, exhausted, overdue, ended, broken, state, set_aside = found
-        epoch, generation, paused, is_cut = state
+        epoch, sweeps, paused, is_cut = state
         return Sweep(
             [(task_id, decoded(text)) for task_id, text in zip(due[::2], due[1::2], strict=True)],
             [
@@ -95,7 +96,7 @@ class MaintenanceRecords:
                 for task_id, text in zip(ended[::2], ended[1::2], strict=True)
             ],
             dict(zip(broken[::2], broken[1::2], strict=True)),
-            Seen(epoch, generation),
+            Seen(epoch, sweeps),
             set_aside,
             bool(paused),
             len(due) // 2 == limit or bool(is_cut),
@@ -112,12 +113,12 @@ class MaintenanceRecords:
         """Note that a task's dependents have been told of its end."""
         self._functions.client.zrem(self._keys.shared("unnotified"), task_id)
 
-    def unconfirmed(self, limit: int = 1000) -> dict[str, list[str]]:
+    def unconfirmed(self) -> dict[str, list[str]]:
         """Return the tasks whose message should be with the broker: their ids by queue.
 
-        Of each queue, those among the `limit` that wait longest.
+        Of each queue, those among UNCONFIRMED_BATCH that wait longest.
         """
-        flat = self._functions.call("unconfirmed", [], [limit])
+        flat = self._functions.call("unconfirmed", [], [UNCONFIRMED_BATCH])
         return dict(zip(flat[::2], flat[1::2], strict=True))
 
     def republish(self, task_ids: Iterable[str]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 from typing import Any, Literal, NamedTuple, TypedDict
 
-from headway.shapes import AttemptFailure, Changes, HistoryEvent, TaskMessage
+from headway.shapes import Changes, TaskMessage
 from headway.snapshot import Phase
 from headway.store.restored import Seen
 
@@ -68,7 +67,7 @@ class Outcome(StrEnum):
     BUSY = "busy"  # another send of its id has not ended; or its end is still being told
     DUE = "due"
     KNOWN = "known"
-    PARKED = "parked"
+    DEFERRED = "deferred"
     UNATTENDED = "unattended"  # no worker sweeps
 
 
@@ -137,18 +136,6 @@ class Point(NamedTuple):
     total: float | None
 
 
-class TaskDetails(NamedTuple):
-    """What a record keeps beside its snapshot.
-
-    `history` is oldest first and may lack its beginning; `message` is the Celery signature, {} if
-    it cannot be read; `failures` are by attempt.
-    """
-
-    history: list[HistoryEvent]
-    message: TaskMessage
-    failures: Mapping[int, AttemptFailure]
-
-
 class QueueLoad(TypedDict):
     """How many tasks wait in a queue, and how many workers take from it."""
 
@@ -168,10 +155,13 @@ class Overview(TypedDict):
 
 
 class Delivery(NamedTuple):
-    """A delivery of a task's message: its token, and its order among the deliveries of one id."""
+    """A delivery of a task's message: its token, and its generation.
+
+    That grows with each retry and replacement of one id.
+    """
 
     token: str = UNFENCED
-    order: int = 0
+    generation: int = 0
 
 
 class Source(NamedTuple):

@@ -32,7 +32,7 @@ class Outbox:
     def defer(
         self,
         task_id: str,
-        order: int,
+        generation: int,
         *,
         message: TaskMessage,
         max_attempts: int,
@@ -44,8 +44,8 @@ class Outbox:
     ) -> Outcome:
         """Keep a message, a Celery signature, until it is time to send it.
 
-        `order` is the message's own; `run` is the delivery that asks for its own next attempt,
-        `Delivery()` for none. Returns "parked", or "due" if it may be released now, or why it is
+        `generation` is the message's own; `run` is the delivery that asks for its own next attempt,
+        `Delivery()` for none. Returns "deferred", or "due" if it may be released now, or why it is
         not kept, such as "busy" when another send of the same id has not ended. With
         `only_attended` that may be "unattended": no worker has swept for a minute, so nobody might
         send it. Raises Existing where one that `turn` says is unique is open.
@@ -53,7 +53,7 @@ class Outbox:
         task = [label(message["task"]), title_fragment(message), max_attempts]
         kept = [dumps(message), message["options"].get("queue", ""), self._ttl, when]
         whose = [owner_of(message), *turn.args(self._cancel_grace), parent_of(message)]
-        args = [task_id, order, *task, *kept, *run, *source.args, int(only_attended), *whose]
+        args = [task_id, generation, *task, *kept, *run, *source.args, int(only_attended), *whose]
         reply = self._functions.call("defer", [self._keys.record(task_id)], args)
         if isinstance(reply, list):
             raise Existing(reply[1])
@@ -84,9 +84,9 @@ class Outbox:
         return None if micros is None else datetime.fromtimestamp(micros / 1e6, UTC)
 
     def message(self, task_id: str) -> tuple[TaskMessage, str] | None:
-        """Return a task's Celery signature and its title; None where they are not kept."""
+        """Return a task's Celery signature and its title; None where they have expired."""
         client: Any = self._functions.client
-        message, still = client.hmget(self._keys.record(task_id), "message", "still")
-        title = members(still).get("title")
-        kept = decoded(message or "")
-        return (kept, title) if kept and title and isinstance(title, str) else None
+        message, static = client.hmget(self._keys.record(task_id), "message", "static")
+        title = members(static).get("title")
+        signature = decoded(message or "")
+        return (signature, title) if signature and title and isinstance(title, str) else None

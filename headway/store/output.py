@@ -42,7 +42,7 @@ class OutputRecords:
         keys = [self._keys.record(task_id), self._keys.log(task_id)]
         return bool(
             self._functions.call(
-                "log", keys, [task_id, delivery.token, delivery.order, LOG_LINES, *flat]
+                "log", keys, [task_id, delivery.token, delivery.generation, LOG_LINES, *flat]
             )
             == Outcome.WRITTEN
         )
@@ -69,7 +69,7 @@ class OutputRecords:
         first; "unknown" without a record; or why it was refused.
         """
         keys = [self._keys.record(task_id), self._keys.stream(task_id, name)]
-        run = [task_id, delivery.token, delivery.order]
+        run = [task_id, delivery.token, delivery.generation]
         file = [overflow.name, overflow.noted, int(overflow.has_failed), MAX_FILES]
         args = [*run, name, before, text, int(closes), max_bytes, self._ttl, *file, format]
         return Outcome(self._functions.call("write_stream", keys, args))

@@ -29,6 +29,7 @@ from headway.store.queries import Queries
 from headway.store.results import ResultReader
 from headway.store.runs import RunRecords
 from headway.store.schedules import ScheduleRecords
+from headway.store.sockets import SocketRecords
 from headway.store.starts import Starts
 from headway.store.tokens import TokenRecords
 from headway.store.uploads import UploadRecords
@@ -73,6 +74,7 @@ class Records:
         self.read = self.queries.read
         self.devices = DeviceRecords(self.functions)
         self.tokens = TokenRecords(self.functions)
+        self.sockets = SocketRecords(self.functions)
         self.schedules = ScheduleRecords(self.functions)
         self.maintenance = MaintenanceRecords(self.functions, self.read, self.ttl, self._lease)
 

@@ -18,11 +18,11 @@ class Seen(NamedTuple):
     """A state of Redis: the id of its data (`headway:epoch`), and its count of sweeps."""
 
     epoch: str = ""
-    generation: int = 0
+    sweeps: int = 0
 
 
 NOT_SEEN = Seen()
-MAX_KEPT = 100  # states of different data in one file
+MAX_STATES = 100  # states of different data in one file
 
 
 class Memory:
@@ -37,24 +37,24 @@ class Memory:
 
     def recall(self, epoch: str) -> None:
         """Take up what was last seen of the data of this id, if that is known."""
-        kept = self._load()
-        if epoch in kept:
-            self.seen = Seen(epoch, kept[epoch])
+        known = self._load()
+        if epoch in known:
+            self.seen = Seen(epoch, known[epoch])
 
     def note(self, seen: Seen) -> None:
         """Remember the present state of Redis in this process."""
-        if seen.epoch != self.seen.epoch or seen.generation > self.seen.generation:
+        if seen.epoch != self.seen.epoch or seen.sweeps > self.seen.sweeps:
             self.seen = seen
 
     def save(self) -> None:
         """Save the state for the next process, if the folder can be written."""
         if self._path is None or not self.seen.epoch:
             return
-        kept = self._load()
-        epoch, generation = self.seen
-        if kept.pop(epoch, -1) >= generation:
+        known = self._load()
+        epoch, sweeps = self.seen
+        if known.pop(epoch, -1) >= sweeps:
             return
-        latest = {**dict(list(kept.items())[1 - MAX_KEPT :]), epoch: generation}
+        latest = {**dict(list(known.items())[1 - MAX_STATES :]), epoch: sweeps}
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False) as draft:
@@ -62,11 +62,11 @@ class Memory:
             os.replace(draft.name, self._path)
 
     def _load(self) -> dict[str, int]:
-        """Return the newest generation by epoch, the last saved last; {} for an unreadable file."""
+        """Return the most sweeps by epoch, the last saved last; {} for an unreadable file."""
         try:
-            kept = json.loads(self._path.read_text()) if self._path else {}
-            if "epoch" in kept:  # as an earlier version wrote it
-                return {str(kept["epoch"]): int(kept["generation"])}
-            return {str(epoch): int(generation) for epoch, generation in kept.items()}
+            known = json.loads(self._path.read_text()) if self._path else {}
+            if "epoch" in known:  # as an earlier version wrote it
+                return {str(known["epoch"]): int(known["generation"])}
+            return {str(epoch): int(sweeps) for epoch, sweeps in known.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}

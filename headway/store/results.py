@@ -26,11 +26,11 @@ class ResultReader:
 
         A later piece raises ResultGone if the result expires meanwhile.
         """
-        names = ("phase", "result", "still", "result_size", "result_at")
+        names = ("phase", "result", "static", "result_size", "result_at")
         values = self._functions.client.hmget(self._keys.record(task_id), names)
-        phase, text, still, size, start = values
+        phase, text, static, size, start = values
         if text is None:  # as of each that has ended since it is kept once
-            _, has_result, text = str(still or "").partition(RESULT)
+            _, has_result, text = str(static or "").partition(RESULT)
             text = text if has_result else None
         if phase != '"succeeded"' or text is None:
             return None

@@ -12,6 +12,7 @@ from headway.message_headers import owner_of, parent_of
 from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, fragment
+from headway.store.connection import Line
 from headway.store.errors import RedisUnavailable
 from headway.store.functions import Functions
 from headway.store.messages import label, title_fragment
@@ -87,24 +88,27 @@ class RunRecords:
         self._staging.clear(staged)  # in case the write did not take it over
         return outcome
 
-    def begin_write(self, write: StateWrite, staged: Sequence[str] = ()) -> Callable[[], Outcome]:
+    def begin_write(
+        self, write: StateWrite, staged: Sequence[str] = (), line: Line | None = None
+    ) -> Callable[[], Outcome]:
         """Send a change.
 
         `staged` are the keys of its large texts. Returns a function that waits for the reply and
-        returns what `write` does; it must be called.
+        returns what `write` does; it must be called. With a `line`, a report may be sent before the
+        replies to those before it are read.
         """
         is_more = staged or write.fields.keys() - REPORTED
         if write.phase == Phase.RUNNING and not is_more:
-            return self._begin_report(write)
+            return self._begin_report(write, line)
         return self._begin_write(write, staged)
 
-    def _begin_report(self, write: StateWrite) -> Callable[[], Outcome]:
+    def _begin_report(self, write: StateWrite, line: Line | None) -> Callable[[], Outcome]:
         """Send a report to the function that knows only those, and what it leaves to `write`."""
         fields: Mapping[str, object] = write.fields
         said = [fragment(fields[key]) if key in fields else "" for key in REPORTED]
         save = [write.saved, int(write.may_leave)]
         args = [write.task_id, *write.delivery, write.meta, self._ttl, *said, *save]
-        reply = self._functions.begin("report", [self._keys.record(write.task_id)], args)
+        reply = self._functions.begin("report", [self._keys.record(write.task_id)], args, line)
 
         def outcome() -> Outcome:
             answer = reply()

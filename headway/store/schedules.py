@@ -8,11 +8,11 @@ from typing import Any
 from headway.store.damaged import count, unless_damaged
 from headway.store.functions import Functions
 
-KEPT_SECONDS = 30 * 24 * 3600  # after the last worker that knows a schedule
+TTL_SECONDS = 30 * 24 * 3600  # after the last worker that knows a schedule
 
 
 @dataclass(frozen=True)
-class KeptSchedule:
+class StoredSchedule:
     """A schedule as Redis knows it. Times are in microseconds, 0 for none.
 
     `missed` is how many of its times went by before the last run, `seen` when a worker last looked
@@ -46,7 +46,7 @@ class ScheduleRecords:
         paused.
         """
         keys = [self._keys.schedule(name), self._keys.shared("schedules")]
-        args = [name, title, rule, now, following, KEPT_SECONDS]
+        args = [name, title, rule, now, following, TTL_SECONDS]
         settled, is_paused = self._functions.call("see_schedule", keys, args)
         return int(settled), bool(is_paused)
 
@@ -55,14 +55,14 @@ class ScheduleRecords:
         args = [before, now, task_id, missed]
         return bool(self._functions.call("settle_schedule", [self._keys.schedule(name)], args))
 
-    def all(self) -> list[KeptSchedule]:
+    def all(self) -> list[StoredSchedule]:
         """Return all schedules, by name."""
         client: Any = self._functions.client
         found = []
         names = unless_damaged([], client.zrange, self._keys.shared("schedules"), 0, -1)
         for name in sorted(names):
             if values := unless_damaged({}, client.hgetall, self._keys.schedule(name)):
-                found.append(_kept(name, values))
+                found.append(_stored(name, values))
             else:
                 client.zrem(self._keys.shared("schedules"), name)
         return found
@@ -80,8 +80,8 @@ class ScheduleRecords:
         return True
 
 
-def _kept(name: str, values: dict[str, str]) -> KeptSchedule:
-    return KeptSchedule(
+def _stored(name: str, values: dict[str, str]) -> StoredSchedule:
+    return StoredSchedule(
         name,
         title=values.get("title", name),
         rule=values.get("rule", ""),

@@ -49,7 +49,7 @@ class UploadRecords:
     ) -> TaskFile | None:
         """Note an upload that is kept for `seconds` at least; None if an account is full.
 
-        `file` is what a TaskFile says, but for the time.
+        `file` is what a TaskFile says, except for the time.
         """
         return self._note_file(upload_id, owner, file, "about", seconds, accounts)
 

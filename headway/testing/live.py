@@ -30,7 +30,7 @@ READY = " ready."  # in the log of a worker that takes tasks
 START_SECONDS = 30.0
 WAIT_SECONDS = 30.0
 STOP_SECONDS = 5.0
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 LOG_LINES = 20  # of a worker, in an error message
 
 
@@ -99,7 +99,7 @@ class Worker:
             if time.monotonic() > deadline:
                 late = f"The worker is not ready after {START_SECONDS:g} s."
                 raise HeadwayError(f"{late}\n{self.last_words()}")
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
         """Raise HeadwayError if it has ended by itself."""
@@ -170,7 +170,7 @@ class Live(GivesUploads):
             self.worker.check()
             if time.monotonic() > deadline:
                 raise NotEnded(self._why_not_ended(task_id, newest, timeout))
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def snapshot(self, task: Any) -> Snapshot | None:
         """Return the newest snapshot of a task (an AsyncResult or an id); None if unknown."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from headway.exceptions import ConfigError
-from headway.store.connection import Client
+from headway.store.connection import Client, Line
 
 try:
     from fakeredis import FakeRedis, FakeServer
@@ -56,3 +56,20 @@ class MemoryClient(Client):
             return answer
 
         return reply
+
+    def line(self) -> Line:
+        """Return a line whose calls are executed at once, too."""
+        return MemoryLine(self)
+
+
+class MemoryLine(Line):
+    """A line to a Redis in this process."""
+
+    def __init__(self, client: MemoryClient) -> None:
+        super().__init__(client.connection_pool)
+        self._client = client
+
+    def begin_function(
+        self, function: str, keys: Sequence[str], args: Sequence[Any]
+    ) -> Callable[[], Any]:
+        return self._client.begin_function(function, keys, args)

@@ -29,7 +29,7 @@ class Viewer:
         self._pubsub: Any = self._records.client.pubsub()
         self._pubsub.subscribe(self._mark)
         self._pubsub.psubscribe(self._records.keys.channel(room("task", "*")))
-        self.look()
+        self.read_pushes()
 
     def close(self) -> None:
         self._pubsub.close()
@@ -39,7 +39,7 @@ class Viewer:
 
         Raises HeadwayError if nothing has been seen of it.
         """
-        self.look()
+        self.read_pushes()
         task_id = id_of(task)
         if task_id not in self._runs:
             known = ", ".join(self._runs) or "none"
@@ -48,10 +48,10 @@ class Viewer:
 
     def runs(self) -> list[TaskRun]:
         """Return what each task has shown, in the order in which they were first seen."""
-        self.look()
+        self.read_pushes()
         return list(self._runs.values())
 
-    def look(self) -> None:
+    def read_pushes(self) -> None:
         """Read all that has been published by now. Raises HeadwayError if Redis is away."""
         self._records.client.publish(self._mark, "")  # arrives after all of that
         while message := self._pubsub.get_message(timeout=REPLY_SECONDS):
@@ -76,17 +76,17 @@ class Viewer:
     def _whole_result(self, task_id: str) -> Any:
         found = self._records.results.read(task_id)
         if found is None:
-            raise HeadwayError(f"The result of task {task_id} is no longer kept.")
+            raise HeadwayError(f"The result of task {task_id} has expired.")
         return json.loads(b"".join(found[1]))
 
     def _answer(self, task_id: str, value: Any) -> None:
-        self.look()
+        self.read_pushes()
         question = self._runs[task_id].snapshot.question
         if question is None:
             raise HeadwayError(f"Task {task_id} asks nothing now.")
         answer(self._records, task_id, question, question["id"], value, "a test")
         self._backend.outbox.release(task_id)
-        self.look()
+        self.read_pushes()
 
 
 def id_of(task: Any) -> str:

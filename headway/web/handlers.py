@@ -17,8 +17,8 @@ from flask import Flask
 
 from headway.limits import LimitReached, counted
 from headway.push.resync import MINE
+from headway.push.revocations import LOGIN, Login
 from headway.push.subscriber import SubscriptionTimeout
-from headway.push.withdrawals import LOGIN, Login
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.errors import SENTENCES, RedisUnavailable
@@ -26,8 +26,8 @@ from headway.store.keys import room
 from headway.store.model import StreamPage
 from headway.web.api.payloads import TASK_IDS
 from headway.web.api.reading import read_mine
-from headway.web.requests.access import cookie_sessions
 from headway.web.requests.limiting import count_event, owner_of_socket
+from headway.web.requests.owners import cookie_sessions
 from headway.web.requests.viewers import Viewer, current_viewer, note_token, viewer_of
 
 NAMESPACE = "/"

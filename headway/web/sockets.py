@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 
 from flask import Flask
@@ -25,6 +26,8 @@ def serve_sockets(
         socketio.init_app(
             app,
             path=f"{url_prefix}/socket.io",
+            logger=_log_of("socketio.server"),
+            engineio_logger=_log_of("engineio.server"),
             # Both: without `message_queue` a later init_app would silently replace the manager
             # by the stock one.
             client_manager=state.manager,
@@ -34,6 +37,7 @@ def serve_sockets(
             cors_allowed_origins=[],  # turns Engine.IO's own rule off; ours is in `refuses`
             refuses=partial(is_cross_site, allowed=state.allowed_origins),
             quotas_of=partial(socket_quotas, app),
+            note_counts=state.records.sockets.note,
             max_sockets=app.config["HEADWAY_MAX_CONNECTIONS"],
             max_http_buffer_size=MAX_PACKET_BYTES,
             http_compression=False,
@@ -49,3 +53,14 @@ def serve_sockets(
     if own is not None:
         app.extensions["socketio"] = own  # where `emit` finds its server
     SocketHandlers(app).open()
+
+
+def _log_of(name: str) -> logging.Logger:
+    """Return a library's logger, with the level that it would set itself.
+
+    It would add a handler of its own too, and each line of it would be in the log twice.
+    """
+    logger = logging.getLogger(name)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)
+    return logger

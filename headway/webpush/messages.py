@@ -12,7 +12,7 @@ from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase
 from headway.values import clip
 
-TOLD = FINAL | {Phase.WAITING}
+PUSHED_PHASES = FINAL | {Phase.WAITING}
 MAX_BODY_CHARS = 200  # with a title it fits into what is encrypted, whatever its characters
 TOPIC_CHARS = 32  # at most, of base64url
 
@@ -31,7 +31,7 @@ def message_of(task: SnapshotDict) -> Message | None:
     """
     labels = labels_for_page(task.get("name", ""))
     reading = words.read(task, labels)
-    if reading.phase not in TOLD:
+    if reading.phase not in PUSHED_PHASES:
         return None
     question = task.get("question")
     asked = (question["id"], question["reminded_at"]) if question else ()

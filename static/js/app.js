@@ -55,7 +55,7 @@ function showTasks() {
   const list = new TaskList(find("#tasks"), watcher);
   const announcer = new Announcer(find("#announcer"), find("#alarm"));
   const titles = new TabTitle(document);
-  const notifier = new Notifier((taskId) => PAGE.at(`/tasks/${encodeURIComponent(taskId)}`));
+  const notifier = new Notifier((taskId) => PAGE.pageOf(taskId));
   Notifier.offer(/** @type {HTMLInputElement} */ (find("#notify input")), find("#notify"));
   void offerPush(/** @type {HTMLInputElement} */ (find("#push input")), find("#push"), PAGE);
   /** @type {ReturnType<typeof setTimeout> | undefined} */

@@ -2,11 +2,20 @@
 
 import { Choice } from "headway/choice.js";
 import { isHeld } from "headway/chosen-items.js";
+import { Placing } from "headway/frame-time.js";
 import { ENDED, arrange, compare, rank } from "headway/order.js";
 import { asShown } from "headway/snapshot.js";
 import { TaskProgress } from "headway/task-progress.js";
 
-/** @typedef {import("headway/snapshot.js").Snapshot} Snapshot */
+/**
+ * @typedef {import("headway/snapshot.js").Snapshot} Snapshot
+ *
+ * @typedef {object} Known
+ * @property {HTMLLIElement} item
+ * @property {number} version
+ * @property {string | undefined} phase its own, as the item has it
+ * @property {string | undefined} shown with its parts
+ */
 
 export const MISSING = "missing"; // in place of a phase
 const POINTER_MS = 1000; // nothing moves under a pointer that has moved for less
@@ -14,10 +23,13 @@ const MAX_SHOWN = 100; // tasks, of those that have ended; the older pages have 
 const FIRST = -2; // the rank of a request that has not been answered
 
 export class TaskItems {
-  /** @type {Map<string, {item: HTMLLIElement, version: number}>} by task id */
+  /** @type {Map<string, Known>} by task id */
   #tasks = new Map();
   /** @type {Set<HTMLLIElement>} items that may stand elsewhere now */
   #unplaced = new Set();
+  /** @type {Set<HTMLLIElement>} items that are not in the list yet */
+  #new = new Set();
+  placing = new Placing();
   #pointed = -Infinity; // when a pointer last moved over the list
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #waiting;
@@ -35,7 +47,7 @@ export class TaskItems {
     this.#choice = choice;
     this.#seen = seen;
     list.addEventListener("pointermove", () => (this.#pointed = performance.now()));
-    for (const item of this.all) this.#tasks.set(item.dataset.taskId ?? "", { item, version: 0 });
+    for (const item of this.all) this.#tasks.set(item.dataset.taskId ?? "", rendered(item));
   }
 
   get all() {
@@ -54,8 +66,7 @@ export class TaskItems {
    */
   expect(title) {
     const item = card({ label: title });
-    item.dataset.title = title;
-    item.dataset.rank = String(FIRST);
+    Object.assign(item.dataset, { title, rank: FIRST });
     this.#list.prepend(item);
     return item;
   }
@@ -70,19 +81,16 @@ export class TaskItems {
     const known = this.#tasks.get(snapshot.task_id);
     const item = known?.item ?? this.#expected(snapshot) ?? (mayBegin ? this.#insert(snapshot) : null);
     if (!item) return;
-    this.#tasks.set(snapshot.task_id, { item, version: snapshot.version });
-    const { phase, finished_at } = asShown(snapshot);
-    if (item.dataset.phase === snapshot.phase && item.dataset.shown === phase) return;
-    item.dataset.phase = snapshot.phase;
-    item.dataset.shown = phase;
-    item.dataset.created = snapshot.created_at;
-    item.dataset.finished = finished_at ?? "";
-    item.dataset.title = snapshot.title;
-    this.#unplaced.add(item);
+    const { phase, version, created_at: created, title } = snapshot;
+    const { phase: shown, finished_at } = asShown(snapshot);
+    this.#tasks.set(snapshot.task_id, { item, version, phase, shown });
+    if (known?.phase === phase && known.shown === shown) return;
+    Object.assign(item.dataset, { phase, shown, created, finished: finished_at ?? "", title });
+    if (!this.#new.has(item)) this.#unplaced.add(item);
   }
 
   /**
-   * The task is no longer kept.
+   * The task is gone.
    *
    * @param {string} taskId
    * @param {boolean} isForgotten
@@ -90,7 +98,19 @@ export class TaskItems {
   remove(taskId, isForgotten) {
     const known = this.#tasks.get(taskId);
     if (known && isForgotten) this.#leave(known.item);
-    else if (known) known.item.dataset.phase = MISSING;
+    else if (known) known.item.dataset.phase = known.phase = MISSING;
+  }
+
+  /** Take in the first few of the new ones: once in a frame. @param {number} time the frame's */
+  admit(time) {
+    if (this.#new.size) this.#pointed = -Infinity;
+    const items = [...this.#new].slice(0, this.placing.room(time));
+    for (const item of items) {
+      this.#new.delete(item);
+      this.#list.append(item);
+      this.#unplaced.add(item);
+    }
+    this.placing.measure(items.length, !this.#new.size);
   }
 
   /**
@@ -98,11 +118,12 @@ export class TaskItems {
    * only what it shows: the oldest of those that have ended leave it.
    *
    * @param {(phase: string) => boolean} belongs whether a task of that phase does
-   * @param {() => void} later called when it can be done, if it cannot be now
+   * @param {() => void} later called when the rest can be done, where not all can be now
    * @returns {boolean} whether some have left that were the oldest
    */
   place(belongs, later) {
     clearTimeout(this.#waiting);
+    if (this.#new.size) later();
     if (!this.#unplaced.size) return false;
     const pause = this.#pointed + POINTER_MS - performance.now();
     if (pause > 0) {
@@ -113,10 +134,7 @@ export class TaskItems {
       if (!belongs(item.dataset.phase ?? "")) this.#leave(item);
       item.dataset.rank = String(rank(placed(item), this.#seen));
     }
-    const items = this.all.sort((one, other) => {
-      const first = Number(one.dataset.rank) - Number(other.dataset.rank);
-      return first || compare(placed(one), placed(other), this.#seen);
-    });
+    const items = inOrder(this.all, this.#seen);
     arrange(this.#list, items, this.#unplaced);
     this.#unplaced.clear();
     return this.#trim(items);
@@ -124,11 +142,9 @@ export class TaskItems {
 
   /** @param {HTMLLIElement[]} items in their order */
   #trim(items) {
-    const isOver = (/** @type {HTMLLIElement} */ { dataset }) => Number(dataset.rank) === ENDED;
-    const ended = items.filter((item) => isOver(item) && !isHeld(item));
-    const oldest = ended.slice(MAX_SHOWN);
-    for (const item of oldest) this.#leave(item);
-    return oldest.length > 0;
+    const ended = items.filter((item) => Number(item.dataset.rank) === ENDED && !isHeld(item));
+    for (const item of ended.slice(MAX_SHOWN)) this.#leave(item);
+    return ended.length > MAX_SHOWN;
   }
 
   /** @param {Snapshot} snapshot */
@@ -144,8 +160,7 @@ export class TaskItems {
   #insert({ task_id }) {
     const item = card({ "task-id": task_id });
     item.dataset.taskId = task_id;
-    this.#list.append(item);
-    this.#pointed = -Infinity;
+    this.#new.add(item);
     return item;
   }
 
@@ -153,8 +168,23 @@ export class TaskItems {
   #leave(item) {
     this.#tasks.delete(item.dataset.taskId ?? "");
     this.#unplaced.delete(item);
+    this.#new.delete(item);
     this.#choice.remove(item);
   }
+}
+
+/** @param {HTMLLIElement[]} items @param {string} seen until when failures have been seen */
+function inOrder(items, seen) {
+  return items.sort((one, other) => {
+    const first = Number(one.dataset.rank) - Number(other.dataset.rank);
+    return first || compare(placed(one), placed(other), seen);
+  });
+}
+
+/** What is known of an item that the server has rendered. @param {HTMLLIElement} item @returns {Known} */
+function rendered(item) {
+  const { phase, shown } = item.dataset;
+  return { item, version: 0, phase, shown };
 }
 
 /** @param {HTMLLIElement} item */

@@ -111,14 +111,14 @@ export class TaskList {
     const known = this.#items.get(snapshot.task_id);
     if (known && snapshot.version < known.version) return false;
     const isUncounted = this.#counts.receive(snapshot);
-    if (known?.item.dataset.phase !== snapshot.phase) this.#showSoon();
+    if (known?.phase !== snapshot.phase) this.#showSoon();
     const isOfNewest = this.#root.dataset.older === undefined; // among older ones no new one belongs
-    this.#items.receive(snapshot, isOfNewest && this.#query.matches(snapshot));
+    this.#items.receive(snapshot, !known && isOfNewest && this.#query.matches(snapshot));
     return isUncounted;
   }
 
   /**
-   * The task is no longer kept.
+   * The task is gone.
    *
    * @param {string} taskId
    * @param {boolean} isForgotten
@@ -138,8 +138,9 @@ export class TaskList {
   #showSoon() {
     if (this.#stale) return;
     this.#stale = true;
-    requestAnimationFrame(() => {
+    this.#items.placing.ask((time) => {
       this.#stale = false;
+      this.#items.admit(time);
       this.#show();
     });
   }

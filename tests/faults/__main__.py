@@ -1,10 +1,11 @@
 """`make faults`: every fault in full, one table, exit code 1 unless all is clean.
 
-python -m tests.faults                           all faults, about 20 minutes
+python -m tests.faults                           all faults, some 60 minutes
 python -m tests.faults --only web --only deploy  some of them
 python -m tests.faults --short                   each once or a few times, as the tests do
 python -m tests.faults --seed 7 --minutes 10     faults at random, by the seed's schedule
 python -m tests.faults --seed 7 --only killed-anywhere  one whose schedule is the seed's
+python -m tests.faults --mode threading          with web processes of this async mode
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+from app.config import SOCKETIO_ASYNC_MODES
 from app.services import ROOT
 from tests.faults import chaos
 from tests.faults.faults import FAULTS
@@ -42,20 +44,27 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="for how long, at random (10)")
     parser.add_argument(
+        "--mode",
+        default="eventlet",
+        choices=SOCKETIO_ASYNC_MODES,
+        help="async mode of the web processes (eventlet)",
+    )
+    parser.add_argument(
         "--json", type=Path, default=ROOT / ".data" / "faults.json", help="where the rows go, too"
     )
     return parser.parse_args()
 
 
-def jobs_of(chosen: argparse.Namespace, *, alone: bool = False, light: bool = False) -> list[Job]:
-    """Return what was chosen of the faults that are run alone, are light, or are neither."""
-    return [
-        (fault.name, fault.job(amount, chosen.seed))
-        for fault in FAULTS
-        for amount in (fault.short if chosen.short else fault.full)
-        if (fault.alone, fault.light) == (alone, light)
-        and (not chosen.only or fault.name in chosen.only)
-    ]
+def jobs_of(chosen: argparse.Namespace) -> dict[str, list[Job]]:
+    """Return what was chosen of the faults, by where it is run."""
+    jobs: dict[str, list[Job]] = {"heavy": [], "light": [], "alone": []}
+    for fault in FAULTS:
+        if not chosen.only or fault.name in chosen.only:
+            jobs[fault.where(short=chosen.short)] += [
+                (fault.name, fault.job(amount, chosen.seed))
+                for amount in (fault.short if chosen.short else fault.full)
+            ]
+    return jobs
 
 
 def at_random(chosen: argparse.Namespace) -> Job:
@@ -71,12 +80,11 @@ def main() -> int:
     chosen = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no process is left
     begun = time.monotonic()
-    settings = SHORT_SETTINGS if chosen.short else {}
+    settings = {"SOCKETIO_ASYNC_MODE": chosen.mode, **(SHORT_SETTINGS if chosen.short else {})}
     if chosen.seed is not None and not chosen.only:
-        rows = run([at_random(chosen)], [], 1, settings, say)
+        rows = run([at_random(chosen)], [], [], 1, settings, say)
     else:
-        rows = run(jobs_of(chosen), jobs_of(chosen, light=True), chosen.lanes, settings, say)
-        rows += run(jobs_of(chosen, alone=True), [], 1, settings, say)
+        rows = run(**jobs_of(chosen), lanes=chosen.lanes, settings=settings, say=say)
     write(rows, chosen.json)
     print(table(rows))
     print(

@@ -27,7 +27,7 @@ class Fault:
     It is run with each of `full` or `short`.
 
     One that loads the machine, or counts how soon processes start, is run alone, also where others
-    are side by side. One without a page in a browser is light.
+    are side by side. One without a page in a browser is light; in short it loads nothing.
     """
 
     name: str
@@ -37,6 +37,12 @@ class Fault:
     alone: bool = False
     light: bool = False
     is_seeded: bool = False  # whether `run` takes a `seed`, which decides its schedule
+
+    def where(self, *, short: bool) -> str:
+        """Return where it is run: "alone", or beside others on a system for "light" or "heavy"."""
+        if self.alone and not (short and self.light):
+            return "alone"
+        return "light" if self.light else "heavy"
 
     def job(self, amount: float, seed: int | None) -> Callable[[System], Row]:
         """Return what makes this fault's row on a system."""
@@ -78,14 +84,14 @@ FAULTS = (
     Fault("message-lost", messages.message_lost, (5,), (1,), light=True),
     Fault("poison", messages.poison, (5,), (1,)),
     Fault("one-key", messages.idempotent_start, (5,), (1,), light=True),
-    Fault("many-at-once", messages.many_at_once, (10_000,), (400,), alone=True),
+    Fault("many-at-once", messages.many_at_once, (10_000,), (400,), alone=True, light=True),
     Fault("cancelled", messages.cancelled_across_a_restart, (3,), (1,)),
     Fault("killed-anywhere", going_on.killed_anywhere, (50,), (6,), is_seeded=True),
-    Fault("at-a-save", moments.at_a_save, (12,), (2,)),
-    Fault("in-a-stream", moments.in_a_stream, (12,), (2,)),
-    Fault("in-an-effect", moments.in_an_effect, (4,), (1,)),
-    Fault("while-waiting", moments.while_waiting, (5,), (1,)),
-    Fault("at-an-answer", moments.at_an_answer, (12,), (2,)),
+    Fault("at-a-save", moments.at_a_save, (12,), (2,), is_seeded=True),
+    Fault("in-a-stream", moments.in_a_stream, (12,), (2,), is_seeded=True),
+    Fault("in-an-effect", moments.in_an_effect, (4,), (1,), is_seeded=True),
+    Fault("while-waiting", moments.while_waiting, (5,), (1,), is_seeded=True),
+    Fault("at-an-answer", moments.at_an_answer, (12,), (2,), is_seeded=True),
     Fault("kills-of-a-task", costs.kills, (100,), (1,), light=True),
     Fault("deploys-in-a-row", costs.deploys, (20,), (2,), light=True),
     Fault("planned-stop", costs.planned_stop, (10,), (4,), alone=True),

@@ -1,12 +1,9 @@
-"""Three who read the same stream, each in its own way: a socket client, one that asks over HTTP,
-and the task's page in a browser.
+"""Who read the same stream as the task's page does, each in its own way: a socket client, and one
+that asks over HTTP.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +15,6 @@ import requests
 from tests.faults.sockets import DEAD, ROUND_SECONDS, Socket
 from tests.faults.stories import STREAM
 from tests.faults.viewers import POLL_TIMEOUT, Visitor
-from tests.processes import ROOT
 
 ASK_SECONDS = 0.25
 
@@ -158,36 +154,6 @@ class HttpReader(ThreadReader):
         if response.ok:  # there is none before the first text
             page = response.json()
             self._text.take(page["offset"], page["text"], page["epoch"])
-
-
-class PageReader:
-    """The task's page, in a process of its own (`tests.faults.task_page`)."""
-
-    def __init__(self, visitor: Visitor, task_id: str) -> None:
-        self._history = visitor.history
-        program = [sys.executable, "-m", "tests.faults.task_page"]
-        words = [*program, visitor.address, task_id, json.dumps(visitor.cookies)]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
-        self.reload()
-
-    def text(self) -> str:
-        return self._do("text")
-
-    def reload(self) -> None:
-        self._do("load")
-
-    def close(self) -> None:
-        with self._process:  # at its end the process has ended too
-            self._process.stdin.close()
-
-    def _do(self, what: str) -> str:
-        self._process.stdin.write(f"{what}\n")
-        self._process.stdin.flush()
-        told = json.loads(self._process.stdout.readline())
-        for error in told["errors"]:
-            self._history.object_to(f"the task's page: {error}")
-        return str(told["text"])
 
 
 @contextmanager

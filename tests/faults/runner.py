@@ -21,18 +21,26 @@ Say = Callable[[str, Row, float], None]
 
 
 class Lane:
-    """One system, on which one job is done after the other: the first that is left of the first
-    kind that has any.
+    """One system, on which jobs run one after the other, in the order of their kinds.
 
-    Where one leaves it broken, a new system is made.
+    When none is left, it waits for the `others` to end, and then runs the `last` ones, alone.
+
+    Where a job leaves the system broken, a new one is made.
     """
 
     def __init__(
-        self, jobs: Sequence[SimpleQueue[Job]], settings: Mapping[str, str], say: Say
+        self,
+        jobs: Sequence[SimpleQueue[Job]],
+        settings: Mapping[str, str],
+        say: Say,
+        others: Sequence[Lane] = (),
+        last: Sequence[SimpleQueue[Job]] = (),
     ) -> None:
         self.rows: list[Row] = []
         self._system: System | None = None
         self._jobs = jobs
+        self._others = others
+        self._last = last
         self._settings = settings
         self._say = say
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -51,10 +59,17 @@ class Lane:
 
     def _run(self) -> None:
         for jobs in self._jobs:
-            with suppress(Empty):
-                while True:
-                    self._take(*jobs.get_nowait())
+            self._do_all(jobs)
+        for lane in self._others:
+            lane.join()
+        for jobs in self._last:
+            self._do_all(jobs)
         self.stop()
+
+    def _do_all(self, jobs: SimpleQueue[Job]) -> None:
+        with suppress(Empty):
+            while True:
+                self._take(*jobs.get_nowait())
 
     def _take(self, name: str, job: Callable[[System], Row]) -> None:
         begun = time.monotonic()
@@ -87,29 +102,32 @@ class Lane:
 def run(
     heavy: Sequence[Job],
     light: Sequence[Job],
+    alone: Sequence[Job],
     lanes: int,
     settings: Mapping[str, str],
     say: Say,
 ) -> list[Row]:
-    """Do all jobs on so many systems side by side; returns their rows in the order of the jobs.
+    """Do all jobs on so many systems side by side, and those that are to be `alone` after them;
+    returns their rows in the order of the jobs.
 
     Of several systems one does only light jobs. `settings` are beside the systems' usual ones.
     """
-    queues = [_queue(heavy), _queue(light)]
-    running = [
-        Lane(queues if number == 0 or number < lanes - 1 else queues[1:], settings, say)
-        for number in range(min(lanes, len(heavy) + len(light)))
+    queues, last = [_queue(heavy), _queue(light)], _queue(alone)
+    others = [
+        Lane(queues if number < lanes - 1 else queues[1:], settings, say)
+        for number in range(1, min(lanes, len(heavy) + len(light)))
     ]
+    running = [Lane(queues, settings, say, others, [last]), *others]
     try:
         for lane in running:
             lane.join()
     finally:  # also when this process is told to end
-        for queue in queues:
+        for queue in (*queues, last):
             while not queue.empty():
                 queue.get()
         for lane in running:
             lane.stop()
-    names = [name for name, _ in (*heavy, *light)]
+    names = [name for name, _ in (*heavy, *light, *alone)]
     return sorted(
         (row for lane in running for row in lane.rows), key=lambda row: names.index(row.name)
     )

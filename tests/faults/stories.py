@@ -14,6 +14,7 @@ from tests.faults.kinds import JOURNAL, note
 
 STREAM = "story"
 CHARGE_SECONDS = 0.2  # so that it can be hit
+RECEIPT = "paid"
 
 
 def word(row: int, run: str) -> str:
@@ -55,7 +56,7 @@ def story(
 
 
 @task("Count {label}", bind=True)
-def count(self: Any, label: str, rows: int, seconds: float = 0.01) -> str:
+def count_rows(self: Any, label: str, rows: int, seconds: float = 0.01) -> str:
     """Do each row, and let the loop save as it likes."""
     note(self, "begin")
     diary = Pen(self.request.id)
@@ -67,11 +68,14 @@ def count(self: Any, label: str, rows: int, seconds: float = 0.01) -> str:
 
 
 class Line(NamedTuple):
-    """What a run did: "row", "save" (it is about to), "answer", "charge" or "receipt"."""
+    """What a run did: "row", "save" (it is about to), "answer", "charge" or "receipt"; and when,
+    by the machine's monotonic clock.
+    """
 
     run: str
     event: str
     value: Any
+    at: float = 0.0
 
 
 def path_of(journal: str | Path, task_id: str) -> Path:
@@ -87,18 +91,18 @@ class Pen:
         self._file = self._path.open("ab", buffering=0)
 
     def note(self, event: str, value: Any) -> None:
-        self._file.write(json.dumps([self.run, event, value]).encode() + b"\n")
+        self._file.write(json.dumps([self.run, event, value, time.monotonic()]).encode() + b"\n")
 
     def charge(self) -> str:
         """Have the side effect that the task may have only once."""
         self.note("charge", "")
         time.sleep(CHARGE_SECONDS)
-        return "paid"
+        return RECEIPT
 
     def charged(self) -> str:
         """Look up whether it took place, else have it now."""
         is_there = any(line.event == "charge" for line in Diary(self._path).read())
-        return "paid" if is_there else self.charge()
+        return RECEIPT if is_there else self.charge()
 
 
 class Diary:

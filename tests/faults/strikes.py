@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.faults.readers import PageReader
+from tests.faults.pages import TaskPage
 from tests.faults.system import Kept, System, kill
 from tests.processes import wait_for
 
@@ -23,7 +23,7 @@ class Target:
 
     system: System
     task_id: str
-    page: PageReader | None = None
+    page: TaskPage | None = None
 
     def child(self) -> int:
         """Return the process that runs the task, or any that might."""
@@ -100,12 +100,17 @@ class Move:
         return f"{when:>10}  {self.what} ({self.which})"
 
 
+def in_some_order(chance: random.Random, kinds: Sequence[str], count: int) -> list[str]:
+    """Return so many strikes, of each kind as many."""
+    found = [kinds[number % len(kinds)] for number in range(count)]
+    chance.shuffle(found)
+    return found
+
+
 def schedule(seed: int, count: int) -> list[Move]:
     """Return so many strikes, of each kind as many; a seed's schedule is always the same."""
     chance = random.Random(seed)
-    kinds = list(STRIKES)
-    whats = [kinds[number % len(kinds)] for number in range(count)]
-    chance.shuffle(whats)
+    whats = in_some_order(chance, list(STRIKES), count)
     waiting = -(-count // WAITING_EVERY)
     ats = [HALF] * waiting + [chance.uniform(0.01, 0.97) for _ in range(count - waiting)]
     return [

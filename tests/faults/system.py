@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from headway.store.connection import connect
 from headway.store.records import Records
 from headway.web.server.listening import listen
 from tests.faults.kinds import JOURNAL
+from tests.faults.pages import Browser
 from tests.faults.proxy import Proxy
 from tests.faults.stories import Diary, path_of
 from tests.processes import Process, Valkey, answers, children_of, wait_for
@@ -134,6 +136,7 @@ class System:
         self.folder = folder
         self.journal = folder / "journal"
         self.journal.touch()
+        self._browser: Browser | None = None
         self._settings = {
             "RATE_LIMITS": "off",
             "DATA_DIR": str(folder / "data"),
@@ -172,6 +175,14 @@ class System:
     @property
     def all_workers(self) -> list[Kept]:
         return [*self.workers, self.mailer]
+
+    @property
+    def browser(self) -> Browser:
+        """The browser, started if it is not running."""
+        if self._browser is None or not self._browser.is_there:
+            self._browser = Browser()
+            self._stack.callback(self._browser.close)
+        return self._browser
 
     def until_ready(self) -> None:
         """Return when every process is there and does its work."""
@@ -219,10 +230,10 @@ class System:
 
     @contextmanager
     def extra_worker(
-        self, name: str, queues: str, slots: int = LONG_SLOTS, **env: str
+        self, name: str, queues: str, slots: int = LONG_SLOTS, pool: str = "prefork", **env: str
     ) -> Iterator[Kept]:
         """Have one more worker for a while; `env` is beside its usual environment."""
-        worker = self._worker(name, queues, slots, **env)
+        worker = self._worker(name, queues, slots, pool, **env)
         try:
             wait_for(
                 lambda: worker.said(" ready."), 60, f"{name} is not ready: {worker.process.log}"
@@ -231,7 +242,9 @@ class System:
         finally:
             worker.stop()
 
-    def _worker(self, name: str, queues: str, slots: int, **env: str) -> Kept:
+    def _worker(
+        self, name: str, queues: str, slots: int, pool: str = "prefork", **env: str
+    ) -> Kept:
         celery = [
             sys.executable,
             "-m",
@@ -242,7 +255,7 @@ class System:
             "--loglevel",
             "INFO",
         ]
-        command = [*celery, "-Q", queues, "-c", str(slots), "-n", f"{name}@%h"]
+        command = [*celery, "-Q", queues, "-P", pool, "-c", str(slots), "-n", f"{name}@%h"]
         self.worker_redis[name] = self._stack.enter_context(Proxy(self.valkey.port))
         redis = {"REDIS_URL": _redis(self.worker_redis[name]), "MAIL_SERVER": "127.0.0.1"}
         smtp = {"MAIL_PORT": str(self.mail_smtp.port), "REMAP_SIGTERM": "SIGQUIT"}
@@ -251,7 +264,12 @@ class System:
         return worker
 
     def stop(self) -> None:
-        self._stack.close()
+        """End everything; the processes all at once."""
+        try:
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(Kept.stop, [*self.all_workers, *self.webs]))
+        finally:
+            self._stack.close()
 
     def _web(self, name: str, fd: int) -> Kept:
         env = {

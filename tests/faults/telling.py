@@ -11,9 +11,10 @@ from itertools import count
 from typing import Any
 
 from tests.faults.load import Start
-from tests.faults.readers import HttpReader, PageReader, Reader, SocketReader, reading
+from tests.faults.pages import TaskPage
+from tests.faults.readers import HttpReader, Reader, SocketReader, reading
 from tests.faults.report import Row
-from tests.faults.stories import STREAM, Line
+from tests.faults.stories import RECEIPT, STREAM, Line
 from tests.faults.strikes import BACK_SECONDS, STRIKES, Target
 from tests.faults.trial import Trial
 from tests.processes import wait_for
@@ -42,7 +43,7 @@ class Story:
         self._one = one
         self._visitor = one.visitors[0]
         self._saves: list[tuple[int, int]] = []  # how many lines the diary had, and what was saved
-        page = PageReader(self._visitor, self.task_id) if in_a_page else None
+        page = TaskPage(one.system.browser, self._visitor, self.task_id) if in_a_page else None
         others: list[Reader] = [page] if page else []
         make = SocketReader, HttpReader
         self.readers = [*(one(self._visitor, self.task_id) for one in make), *others]
@@ -139,6 +140,9 @@ class Story:
         charges = len(self.diary.values("charge"))
         if charges != 1:
             row.double(f"{self.task_id} had its side effect {charges} times")
+        receipts = set(self.diary.values("receipt"))
+        if receipts != {RECEIPT}:
+            row.object_to(f"{self.task_id} got {receipts} from its side effect")
 
 
 def differing(has: str, wanted: str) -> str:

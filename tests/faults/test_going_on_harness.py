@@ -6,13 +6,31 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
+from inspect import signature
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from tests.faults import telling
+from tests.faults.faults import FAULTS
 from tests.faults.readers import Text
-from tests.faults.stories import Diary, is_whole, word
-from tests.faults.strikes import HALF, STRIKES, schedule
-from tests.faults.telling import differing
+from tests.faults.report import Row
+from tests.faults.stories import STREAM, Diary, is_whole, word
+from tests.faults.strikes import HALF, STRIKES, in_some_order, schedule
+from tests.faults.telling import Story, differing
+
+SEEDED = (
+    "killed-anywhere",
+    "at-a-save",
+    "in-a-stream",
+    "in-an-effect",
+    "while-waiting",
+    "at-an-answer",
+)
 
 
 def diary(path: Path, *lines: tuple[str, str, Any], torn: str = "") -> Diary:
@@ -33,6 +51,29 @@ def test_each_strike_comes_as_often_and_some_hit_a_task_that_waits():
 
     assert Counter(move.what for move in moves) == dict.fromkeys(STRIKES, 8)
     assert sum(move.at == HALF for move in moves) == 5
+
+
+def test_a_seed_decides_in_which_order_a_moment_is_struck():
+    kinds = ("kill a web process", "restart Valkey", "kill the worker")
+
+    def order(seed: int) -> list[str]:
+        return in_some_order(Random(seed), kinds, 12)
+
+    assert order(3) == order(3)
+    assert order(3) != order(4)
+    assert Counter(order(3)) == dict.fromkeys(kinds, 4)
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_each_fault_of_a_story_takes_the_seed_it_is_asked_for(name: str):
+    [fault] = [each for each in FAULTS if each.name == name]
+    given: list[tuple[Any, ...]] = []
+    seen = replace(fault, run=lambda system, amount, seed: given.append((system, amount, seed)))
+
+    seen.job(2, 7)("a system")  # type: ignore[arg-type]  # it goes nowhere
+
+    assert given == [("a system", 2, 7)]
+    assert "seed" in signature(fault.run).parameters
 
 
 def test_a_diary_tells_what_was_done_again_and_what_the_text_must_be(tmp_path: Path):
@@ -97,3 +138,67 @@ def test_a_story_is_whole_with_each_row_once_in_its_order():
     assert not is_whole(one + two, 3)
     assert not is_whole(one + two + two + three, 3)
     assert not is_whole(one + "[3 bytes are missing here] " + three, 3)
+
+
+SAVED = 2
+TOLD = [
+    *(("first", "row", row) for row in range(3)),
+    *(("next", event, value) for event, value in (("answer", "yes"), ("charge", ""))),
+    ("next", "receipt", "paid"),
+    *(("next", "row", row) for row in range(SAVED, 5)),
+]
+WHOLE = "".join(word(row, "first" if row < SAVED else "next") for row in range(5))
+
+
+def judged(path: Path, told: list[Any], kept: str, *read: str, answers: tuple[str, ...]) -> Row:
+    """Judge a story of which the record and the readers have these texts.
+
+    Its first run was struck when two rows were saved.
+    """
+    story = Story.__new__(Story)
+    story.task_id = "t-1"
+    story.has_answered = True
+    story.diary = diary(path, *told)
+    story.readers = [SimpleNamespace(text=lambda text=text: text, close=None) for text in read]
+    given = {str(key): json.dumps({"value": answer}) for key, answer in enumerate(answers)}
+    client = SimpleNamespace(hget=lambda *_: json.dumps(given))
+    queries = SimpleNamespace(read_streams=lambda *_: {STREAM: {"text": kept}})
+    records = SimpleNamespace(client=client, queries=queries)
+    story._one = SimpleNamespace(system=SimpleNamespace(records=records))
+    story._saves = [(3, SAVED)]
+    row = Row("a story", 1)
+    story.judge(row)
+    return row
+
+
+def test_a_story_that_went_as_it_must_is_clean(tmp_path: Path):
+    row = judged(tmp_path / "d", TOLD, WHOLE, WHOLE, WHOLE, WHOLE, answers=("yes",))
+
+    assert row.clean
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("a reader", {"read": WHOLE.replace("·", ".", 1)}),
+        ("the record", {"kept": WHOLE[:-1]}),
+        ("two answers", {"answers": ("yes", "no")}),
+        ("another answer", {"answers": ("no",)}),
+        ("two charges", {"more": [("next", "charge", "")]}),
+        ("another receipt", {"more": [("next", "receipt", None)]}),
+        ("a row before the save", {"more": [("last", "row", 1)]}),
+        ("a row left out", {"more": [("next", "row", 6)]}),
+    ],
+)
+def test_each_thing_that_is_wrong_with_a_story_is_seen(
+    what: str, change: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(telling, "SAME_SECONDS", 0.0)
+    told = [*TOLD, *change.get("more", [])]
+    whole = diary(tmp_path / "all", *told).text()
+    kept = change.get("kept", whole)
+    read = change.get("read", whole)
+
+    row = judged(tmp_path / "d", told, kept, whole, read, answers=change.get("answers", ("yes",)))
+
+    assert not row.clean, what

@@ -13,10 +13,11 @@ import requests
 from headway.store.errors import RedisUnavailable
 from tests.faults.invariants import FINAL, History
 from tests.faults.load import USUAL, Load, Mix, Start, insist
+from tests.faults.pages import VisitorPage
 from tests.faults.report import Row
 from tests.faults.system import System
 from tests.faults.tally import Tally
-from tests.faults.viewers import BrowserPage, Visitor, Watching
+from tests.faults.viewers import Visitor, Watching
 from tests.faults.watch import HELD, Watch, Wound, read
 from tests.processes import wait_for
 
@@ -58,7 +59,7 @@ class Trial:
         self.visitors = [
             Visitor(f"visitor-{n}", system.address, self.history) for n in range(1, visitors + 1)
         ]
-        self.page = BrowserPage(self.visitors[0]) if page else None
+        self.page = VisitorPage(system.browser, self.visitors[0]) if page else None
         watchers: list[Watching] = [*self.visitors, *([self.page] if self.page else [])]
         self.watch = Watch(system, watchers, lambda: self.starts)
 
@@ -146,20 +147,24 @@ class Trial:
         waiting = self.task_ids - self.excused
 
         def all_ended() -> bool:
-            nonlocal waiting
-            try:
-                truth = read(self.system, waiting)
-            except RedisUnavailable:
-                return False
-            waiting = {
-                task_id for task_id, one in truth.items() if one and one["phase"] not in FINAL
-            }
-            return not waiting
+            while waiting:  # one is asked after, not all of them fifty times a second
+                task_id = next(iter(waiting))
+                try:
+                    snapshot = read(self.system, [task_id])[task_id]
+                except RedisUnavailable:
+                    return False
+                if snapshot and snapshot["phase"] not in FINAL:
+                    return False
+                waiting.remove(task_id)
+            return True
 
         try:
             wait_for(all_ended, self.patience)
         except AssertionError:
-            self.row.blame(f"{len(waiting)} tasks have not ended after {self.patience:g} s")
+            self.row.blame(
+                f"{next(iter(waiting))} and maybe others of {len(waiting)} tasks have not ended "
+                f"after {self.patience:g} s"
+            )
 
     def held(self, by: str = "attempt") -> dict[str, int]:
         """Return the attempt, or the version, of each task that a worker holds now."""

@@ -1,13 +1,8 @@
-"""Who watches while things break: light visitors that behave as the page does, and the page
-itself in a browser.
-"""
+"""Who watches while things break: light visitors that behave as the page does."""
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -19,9 +14,9 @@ import requests
 
 from tests.faults.invariants import FINAL, History
 from tests.faults.sockets import DEAD, ROUND_SECONDS, Socket
-from tests.processes import ROOT, wait_for
+from tests.processes import wait_for
 
-# As in headway/static/js: kept-socket.js, subscriber.js, poller.js.
+# As in headway/static/js: reconnecting-socket.js, subscriber.js, poller.js.
 RECONNECT_SECONDS = (0.25, 2.0)
 PATIENCE_SECONDS = 2.0
 POLL_SECONDS = 2.0
@@ -29,7 +24,6 @@ POLL_TIMEOUT = 8.0
 MAX_IDS = 100
 
 MISSING = -1  # in place of a version
-FULL = 50  # tasks that have ended, on a page: it shows the newest of them only
 
 
 class Watching(Protocol):
@@ -242,65 +236,3 @@ class Visitor:
                 answer = self.get("/status", task_id=unfinished[first : first + MAX_IDS])
                 self._take_all("status", answer["snapshots"], answer["missing"])
             self._take_all("list", self.get("/tasks")["tasks"])
-
-
-class BrowserPage:
-    """The page, open in a real browser as one visitor's, in a process of its own
-    (`tests.faults.browser`).
-    """
-
-    def __init__(self, visitor: Visitor) -> None:
-        self.owner = visitor.owner
-        self.history = visitor.history
-        self.chip = ""  # what it says: live, reconnecting, polling, offline
-        self._shown: dict[str, int] = {}
-        self._phases: dict[str, str] = {}
-        command = [
-            sys.executable,
-            "-m",
-            "tests.faults.browser",
-            visitor.address,
-            json.dumps(visitor.cookies),
-        ]
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        self._thread = threading.Thread(target=self._read, name="browser", daemon=True)
-        self._thread.start()
-        try:
-            wait_for(self.live, 30, "the page does not become Live")
-        except AssertionError:
-            self.close()
-            raise
-
-    def version(self, task_id: str) -> int | None:
-        return self._shown.get(task_id)
-
-    def ended(self, task_id: str) -> bool:
-        return self._phases.get(task_id) in FINAL
-
-    def live(self) -> bool:
-        return self.chip == "live"
-
-    def is_full(self) -> bool:
-        return sum(phase in FINAL for phase in self._phases.values()) >= FULL
-
-    def close(self) -> None:
-        """Close the browser, which ends with its input."""
-        with self._process:  # at its end the process has ended too
-            self._process.stdin.close()
-            self._thread.join()
-
-    def _read(self) -> None:
-        for line in self._process.stdout or ():
-            told = json.loads(line)
-            for error in told["errors"]:
-                self.history.object_to(f"the page: {error}")
-            for card, version, phase, value in told["drawn"]:
-                self.history.draw(card, version, phase, value)
-            cards = told["cards"]
-            self._shown = {
-                card: MISSING if phase == "missing" else version for card, phase, version in cards
-            }
-            self._phases = {card: phase for card, phase, _ in cards}
-            self.chip = told["chip"]

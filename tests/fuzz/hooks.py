@@ -23,7 +23,8 @@ SHARE = 0.9  # of what is sent, that exists
 VISITOR_SECONDS = 10.0  # so that no list grows for the whole run, and what ended is replaced
 ANSWER_SECONDS = 20.0
 PEOPLE = b"Email,Name\nann@example.com,Ann\nnobody,Bob\n"
-NO_PEOPLE = b"\xff\xfe"
+# Its beginning, which is looked at when a task is started, is sound: what is no UTF-8 comes later.
+NO_PEOPLE = PEOPLE + b"ann@example.com,Ann\n" * 1000 + b"\xff\xfe\n"
 MAIL = {"subject": "Hello {Name}", "body": ["Dear {Name}"]}
 DAY = 86_400
 OFTEN = 0.5  # of the requests, an operator's
@@ -70,6 +71,7 @@ class Visitor:
         self._session = requests.Session()
         self.cookie = ""
         source = self._upload(PEOPLE)
+        damaged = self._upload(NO_PEOPLE)
         later = [self._start("long_task", countdown=DAY) for _ in range(2)]
         self._post(f"/tasks/{later[1]}/cancel")
         self.cancelled = later[1]
@@ -78,7 +80,8 @@ class Visitor:
             *later,
             self._start("long_task"),
             self._start("import_contacts", args={"source": source}),
-            self._start("import_contacts", args={"source": self._upload(NO_PEOPLE)}),
+            self._start("import_contacts", args={"source": damaged}),
+            self._start("send_mailing", args={"source": damaged, **MAIL}),
             self._asking,
         ]
         self.known: dict[str, list[Any]] = {
@@ -94,6 +97,7 @@ class Visitor:
             {"name": "long_task"},
             {"name": "import_contacts", "args": {"source": source}},
             {"name": "send_mailing", "args": {"source": source, **MAIL}},
+            {"name": "send_mailing", "args": {"source": damaged, **MAIL}},
         ]
 
     def is_for(self, address: str) -> bool:

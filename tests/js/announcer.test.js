@@ -80,7 +80,7 @@ test("what had ended before is no news", () => {
   assert.deepEqual([...polite.said, ...alert.said], []);
 });
 
-test("a task that is no longer kept is told of by its name", () => {
+test("a task that is gone is told of by its name", () => {
   const { polite, observe, announcer } = listener();
   observe("running", 10);
   mock.timers.tick(5000);

@@ -71,6 +71,24 @@ test("a socket that says nothing for longer than the pings let expect is not Liv
   assert.equal(connection.state, "live");
 });
 
+test("that a socket is heard costs no timer for each packet, and its silence counts from the last one", async () => {
+  const { socket, connection } = await opened();
+  connection.note({ allAcknowledged: true });
+  const timers = mock.method(globalThis, "setTimeout");
+
+  for (let n = 0; n < 1000; n++) socket.emit("packet");
+  mock.timers.tick(5000);
+  socket.emit("packet");
+  assert.equal(timers.mock.callCount(), 0);
+  timers.mock.restore();
+  socket.dead = true;
+  mock.timers.tick(8999);
+  assert.equal(connection.state, "live");
+  mock.timers.tick(1);
+
+  assert.equal(connection.state, "reconnecting");
+});
+
 test("a socket that never says anything is not Live for long", async () => {
   const { socket, connection } = await opened();
   socket.close();

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { drawLater, drawNoMore, drawSoon } from "../../headway/static/js/drawing.js";
+import { msLeft } from "../../headway/static/js/frame-time.js";
 
 let now = 0; // what one test has asked for is drawn before the next begins
 let frames = [];
+let frameTime = 0;
 
 beforeEach(() => {
   now += 1000;
@@ -28,14 +30,19 @@ function pass(ms) {
 function frame() {
   const asked = frames;
   frames = [];
-  asked.forEach((callback) => callback());
+  frameTime++;
+  asked.forEach((callback) => callback(frameTime));
   return asked.length;
 }
 
-/** Cards, and how often each was drawn. */
-function cards(count) {
+/** Cards, and how often each was drawn; each drawing takes so long. */
+function cards(count, ms = 0) {
   const drawn = Array(count).fill(0);
-  return { drawn, draws: drawn.map((_, i) => () => void drawn[i]++) };
+  const draw = (i) => {
+    drawn[i]++;
+    now += ms;
+  };
+  return { drawn, draws: drawn.map((_, i) => () => draw(i)) };
 }
 
 test("all that have news are drawn in one frame, each once", () => {
@@ -53,7 +60,7 @@ test("the more were drawn, the longer the rest, a tenth of a second at most", ()
   for (const [count, rest] of [[1, 10], [4, 40], [200, 100]]) {
     const { drawn, draws } = cards(count);
     draws.forEach(drawSoon);
-    frame();
+    while (frame());
 
     drawSoon(draws[0]);
     pass(rest - 1);
@@ -63,6 +70,44 @@ test("the more were drawn, the longer the rest, a tenth of a second at most", ()
     assert.equal(drawn[0], 2);
     pass(1000);
   }
+});
+
+test("a frame draws what it has time for; the others come in the next ones, in their order", () => {
+  for (const [ms, counts] of [[1, [8, 16, 20]], [3, [3, 6, 9, 12, 15, 18, 20]], [20, Array.from(Array(20), (_, i) => i + 1)]]) {
+    const { drawn, draws } = cards(20, ms);
+    for (const draw of [...draws, ...draws]) drawSoon(draw);
+
+    for (const count of counts) {
+      assert.equal(frame(), 1);
+      assert.deepEqual(drawn, Array.from(drawn, (_, i) => (i < count ? 1 : 0)), `${ms} ms each`);
+    }
+    assert.equal(frame(), 0);
+    pass(1000);
+  }
+});
+
+test("what else is done in a frame leaves the less time for drawing", () => {
+  const { drawn, draws } = cards(20, 1);
+  draws.forEach(drawSoon);
+
+  msLeft(frameTime + 1); // as a list begins to place its items
+  now += 6;
+  frame();
+
+  assert.equal(drawn.filter(Boolean).length, 2);
+  while (frame());
+});
+
+test("what is asked for while a frame's rest is still to come waits for its turn", () => {
+  const { drawn, draws } = cards(12, 1);
+  draws.forEach(drawSoon);
+  frame();
+
+  drawSoon(draws[0]);
+  assert.equal(frame(), 1);
+
+  assert.deepEqual([drawn[0], drawn[8], drawn[11]], [2, 1, 1]);
+  assert.equal(frame(), 0);
 });
 
 test("a card that has gone is not drawn", () => {

@@ -64,8 +64,8 @@ test("what several attempts took is not said by the last alone", () => {
   };
 
   assert.deepEqual(words(1), ["Done in 19\u202fms", ""]);
-  assert.deepEqual(words(3), ["Done", ""]);
-  assert.deepEqual(words(3, { succeeded: "Charged" }), ["Charged", ""]);
+  assert.deepEqual(words(3), ["Done", "7.0\u202fs from request to end"]);
+  assert.deepEqual(words(3, { succeeded: "Charged" }), ["Charged", "7.0\u202fs from request to end"]);
 });
 
 test("a run that can go on where it was is paused, in words", () => {

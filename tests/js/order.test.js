@@ -23,7 +23,7 @@ class List {
 
   /** @param {string} names */
   constructor(names) {
-    this.items = [...names].map((name) => this.#item(name));
+    this.items = [...names].map((name) => this.item(name));
   }
 
   get names() {
@@ -37,18 +37,21 @@ class List {
   /** @param {any} item @param {any} before */
   insertBefore(item, before) {
     this.moves++;
-    this.items.splice(this.items.indexOf(item), 1);
+    this.items = this.items.filter((one) => one !== item);
     this.items.splice(before ? this.items.indexOf(before) : this.items.length, 0, item);
   }
 
-  /** @param {string} name */
-  #item(name) {
+  /** One that is not in the list. @param {string} name */
+  item(name) {
     const list = this;
     return {
       name,
       contains: () => false,
+      get parentElement() {
+        return list.items.includes(this) ? list : null;
+      },
       get nextElementSibling() {
-        return list.items[list.items.findIndex((item) => item.name === name) + 1] ?? null;
+        return this.parentElement && (list.items[list.items.indexOf(this) + 1] ?? null);
       },
     };
   }
@@ -68,5 +71,18 @@ for (const [before, after, changed] of [
 
     assert.equal(list.names, after);
     assert.ok(list.moves <= 1);
+  });
+}
+
+for (const after of ["xab", "axb", "abx"]) {
+  test(`a new one comes to its place in ${after}, and no other moves`, () => {
+    const list = /** @type {any} */ (new List("ab"));
+    const added = list.item("x");
+    const named = (/** @type {string} */ name) => list.items.find((/** @type {any} */ item) => item.name === name) ?? added;
+
+    arrange(list, [...after].map(named), new Set([added]));
+
+    assert.equal(list.names, after);
+    assert.equal(list.moves, 1);
   });
 }

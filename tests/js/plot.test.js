@@ -45,6 +45,22 @@ test("an attempt that goes on has its first point where it goes on", () => {
   assert.deepEqual(plot.points.map(([, current]) => current), [0, 400, 380]);
 });
 
+test("a task that ends before the first report of a run that goes on ends where it was", () => {
+  const before = [[START, 0, 1000], [START + 1000, 200, 1000], [START + 2000, 380, 1000]];
+  const claimed = { ...snapshot(4), attempt: 2, current: 0, total: 1, status: "Goes on at 38 %" };
+  const finished_at = new Date(START + 9000).toISOString();
+  const paused = { ...claimed, phase: "cancelled", finished_at };
+  for (const seen of [[snapshot(3), claimed, paused], [claimed, paused]]) {
+    const plot = new Plot(/** @type {any} */ (before));
+    plot.take({ ...seen[0], current: seen[0].current && 380 });
+    for (const one of seen.slice(1)) plot.take(one);
+
+    assert.deepEqual(plot.points.at(-1)?.slice(1), [380, 1000]);
+    assert.ok(!plot.points.slice(1).some(([, current]) => current === 0));
+    assert.match(plot.summary(paused), /^38\s% /);
+  }
+});
+
 test("a report that follows soon, or again, is no point", () => {
   const plot = new Plot([[START, 0, 1000]]);
 

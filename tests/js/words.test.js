@@ -322,3 +322,35 @@ test("sizes have two digits at least, and a unit", () => {
     ["0 B", "999 B", "1 kB", "8 kB", "999 kB", "1.0 MB", "1.5 MB", "9.9 MB", "10 MB", "20 MB", "1235 MB"],
   );
 });
+
+test("a task of several attempts took the time from its request to its end: when the first began is not known", () => {
+  const ended = snapshot("succeeded with a number");
+  const once = read(ended, at("2026-11-22T08:01:00Z"));
+  const again = { ...ended, attempt: 3, started_at: "2026-11-22T08:00:12.000Z" };
+  const email = { ...snapshot("email accepted"), attempt: 2, started_at: "2026-11-22T08:00:01.300Z" };
+
+  const reading = read(again, at("2026-11-22T08:01:00Z"));
+
+  assert.deepEqual([once.headline, once.numbers], [`Done in 12.4${NARROW}s`, ""]);
+  assert.deepEqual([reading.headline, reading.numbers], ["Done", `13.4${NARROW}s from request to end`]);
+  assert.equal(read(email, at("2026-11-22T08:01:00Z")).numbers, `1.4${NARROW}s from request to end`);
+  const names = (one) => details(one).map(([name]) => name);
+  assert.ok(names(ended).includes("Started"));
+  assert.ok(names(again).includes("Last attempt started") && !names(again).includes("Started"));
+});
+
+test("the formats of times and of plurals are made once, not at each drawing", () => {
+  const date = mock.method(Intl, "DateTimeFormat");
+  const plural = mock.method(Intl, "PluralRules");
+  for (const method of ["toLocaleTimeString", "toLocaleDateString"]) {
+    mock.method(Date.prototype, method, () => assert.fail(`${method} makes one each time`));
+  }
+  const due = new Date(Date.now() + 3 * 86_400_000).toISOString();
+  const scheduled = { ...snapshot("scheduled task"), scheduled_for: due };
+
+  for (let second = 0; second < 20; second++) read(scheduled, { now: Date.now() + 1000 * second });
+
+  assert.ok(date.mock.callCount() <= 2, "one of dates, one of times");
+  assert.ok(plural.mock.callCount() <= 1);
+  mock.restoreAll();
+});

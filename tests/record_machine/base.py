@@ -108,7 +108,7 @@ class Base(RuleBasedStateMachine):
             )
         )
 
-    def park(self, task: Task, order: int, delay: int, run: Delivery) -> str:
+    def defer(self, task: Task, order: int, delay: int, run: Delivery) -> str:
         return self.records.outbox.defer(
             task.id,
             order,

@@ -151,7 +151,7 @@ class Invariants(Lines, Timing):
         elif task.phase in WAITS_FOR_ITS_TIME:
             assert task.owed or outbox < now + ttl * 1000, "its message is kept until it is due"
         elif task.phase != Phase.QUEUED:
-            assert (outbox is not None) == task.parked
+            assert (outbox is not None) == task.deferred
 
     def is_to_be_reminded(self, task: Task) -> bool:
         """Whether people are still to be reminded of a task's question."""

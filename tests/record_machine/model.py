@@ -66,7 +66,7 @@ class Run:
     claimed: bool = False
     ended: bool = False  # its body is over
     effect: str = ""  # the id of the call by which it began its effect last
-    successor: int | None = None  # the order of the message that it parked
+    successor: int | None = None  # the generation of the message that it deferred
     delay: int = 0  # of that
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
@@ -108,9 +108,9 @@ class Task:
     order: int = 0
     holder: Run | None = None  # the only one that may write
     dropped: bool = False  # its holder ended without an outcome
-    owed: Run | None = None  # a run that has stored that it retries, and has to park its successor
+    owed: Run | None = None  # a run that has stored that it retries, and has to defer its successor
     # a successor waits in the outbox for its time, or for its predecessor's end
-    parked: bool = False
+    deferred: bool = False
     cancelling: bool = False
     attempt: int = 0
     failures: int = 0

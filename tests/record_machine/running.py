@@ -34,7 +34,7 @@ class Running(Base):
             task.order = run.order
             run.claimed = True
             task.owed = None
-            task.dropped = task.parked = False
+            task.dropped = task.deferred = False
             task.attempt += 1
             task.high = 0.0
             task.has_moved_on = False
@@ -94,17 +94,17 @@ class Running(Base):
         lambda run: run.on and run.successor is None,
         delay=delays,
         stores=st.booleans(),
-        parks=st.booleans(),
+        defers=st.booleans(),
         weight=5,
     )
-    def retry(self, run: Run, delay: int, parks: bool, stores: bool) -> None:
+    def retry(self, run: Run, delay: int, defers: bool, stores: bool) -> None:
         """Park the next attempt and store that the task retries.
 
         Each may also come later, or never.
         """
         run.delay = delay
-        if parks:
-            self.park_for_a_run(run, 1)
+        if defers:
+            self.defer_for_a_run(run, 1)
         if stores:
             self.store_that_it_retries(run)
 
@@ -113,7 +113,7 @@ class Running(Base):
     )
     def replace(self, run: Run, delay: int, drops: bool) -> None:
         run.delay = delay
-        self.park_for_a_run(run, REPLACEMENT)
+        self.defer_for_a_run(run, REPLACEMENT)
         if drops:
             self.drop(run, again=False)
 
@@ -134,28 +134,29 @@ class Running(Base):
             task.failures += 1
             task.owed = None if run.successor else run
 
-    def park_for_a_run(self, run: Run, step: int) -> None:
+    def defer_for_a_run(self, run: Run, step: int) -> None:
         task = run.task
         if self.may_write(run):
             assert (
-                self.park(task, run.order + step, run.delay, run.delivery) == "parked" or task.stray
+                self.defer(task, run.order + step, run.delay, run.delivery) == "deferred"
+                or task.stray
             )
             run.successor = run.order + step
-            task.parked = True
+            task.deferred = True
         else:
             with self.unchanged(task):
-                assert self.park(task, run.order + step, run.delay, run.delivery) not in {
-                    "parked",
+                assert self.defer(task, run.order + step, run.delay, run.delivery) not in {
+                    "deferred",
                     "due",
                 }
 
     @one_task(lambda task: task.owed and task.phase == Phase.RETRYING, weight=3)
-    def park_successor(self, task: Task) -> None:
+    def defer_successor(self, task: Task) -> None:
         """After its predecessor has stored that it retries."""
-        kept = "parked" if task.owed.delay else "due"
-        assert self.park(task, task.order, task.owed.delay, Delivery()) == kept or task.stray
+        kept = "deferred" if task.owed.delay else "due"
+        assert self.defer(task, task.order, task.owed.delay, Delivery()) == kept or task.stray
         task.owed = None
-        task.parked = True
+        task.deferred = True
 
     @one_run(lambda run: run.successor, claims=st.integers(0, 1), weight=4)
     def deliver_successor_early(self, run: Run, claims: int) -> None:

@@ -47,8 +47,8 @@ class Starting(Lines):
     def start(self, how: str, delay: int, attempts: int, claims: int) -> None:
         task = Task(str(uuid4()), attempts)
         self.tasks.append(task)
-        if how == "parked":
-            assert self.park(task, 0, delay, Delivery()) == ("parked" if delay else "due")
+        if how == "deferred":
+            assert self.defer(task, 0, delay, Delivery()) == ("deferred" if delay else "due")
         elif how == "created":
             message = message_of(0)
             when = moment(delay) if delay else ""
@@ -90,7 +90,7 @@ class Starting(Lines):
 
     @one_task(lambda task: task.last, sends=st.booleans(), weight=3)
     def release(self, task: Task, sends: bool) -> None:
-        """Whoever has parked a message that is due sends it, and may die before that."""
+        """Whoever has deferred a message that is due sends it, and may die before that."""
         due = (self.client.zscore("headway:outbox", task.id) or inf) <= self.records.clock.now()
         with self.unchanged(task, but_for=due):
             message = self.records.outbox.release(task.id)
@@ -146,4 +146,4 @@ class Starting(Lines):
         task = run.task
         if run.order < task.order or task.phase != Phase.RETRYING:
             with self.unchanged(task):
-                assert self.park(task, run.order, delay, Delivery()) in {"final", "stale", "known"}
+                assert self.defer(task, run.order, delay, Delivery()) in {"final", "stale", "known"}

@@ -24,7 +24,7 @@ metas = st.lists(
 )
 delays = st.sampled_from([0, 3, 60, FAR_SECONDS])
 starts = {
-    "how": st.sampled_from(["created", "sent", "parked", "begun", "begun", "begun"]),
+    "how": st.sampled_from(["created", "sent", "deferred", "begun", "begun", "begun"]),
     "delay": delays,
     "attempts": st.sampled_from([1, 2, MAX_ATTEMPTS, MAX_ATTEMPTS]),
     "claims": st.integers(1, 2),

@@ -17,20 +17,20 @@ drawn = {
     "name": st.sampled_from([*TURNS]),
     "priorities": st.lists(st.sampled_from([0, -1, 9]), min_size=1, max_size=3),
     "delay": st.sampled_from([0, 0, 0, 3, 60]),
-    "parks": st.booleans(),
+    "defers": st.booleans(),
 }
 
 
 class Turns(Lines):
     @step("", lambda machine: len(machine.open_tasks) < MAX_OPEN, weight=6, **drawn)
-    def start_in_turn(self, name: str, priorities: list[int], delay: int, parks: bool) -> None:
+    def start_in_turn(self, name: str, priorities: list[int], delay: int, defers: bool) -> None:
         """Start some tasks, or send them, as what is unique or limited in number is."""
         for priority in priorities:
             if not self.lines[name].is_loose:
-                self.start_one(self.lines[name], priority, delay, parks)
+                self.start_one(self.lines[name], priority, delay, defers)
                 self.all_is_well()
 
-    def start_one(self, line: Line, priority: int, delay: int, parks: bool) -> None:
+    def start_one(self, line: Line, priority: int, delay: int, defers: bool) -> None:
         task = Task(str(uuid4()), MAX_ATTEMPTS, turn=line.turn._replace(priority=priority))
         former = line.newest if line.turn.unique and line.newest else None
         if former is not None and former.final:
@@ -38,7 +38,7 @@ class Turns(Lines):
         ends = None if former is None or former.held else former
         takes_turn = self.takes_its_turn(task, line, ends)
         try:
-            outcome = self.park(task, 0, delay, Delivery()) if parks else self.made(task, delay)
+            outcome = self.defer(task, 0, delay, Delivery()) if defers else self.made(task, delay)
         except Existing as existing:
             found = existing.task_id
         else:
@@ -51,8 +51,8 @@ class Turns(Lines):
             former.cancelling = former.held
         self.tasks.append(task)
         line.tasks.append(task)
-        if parks:
-            assert outcome == ("parked" if delay else "due")
+        if defers:
+            assert outcome == ("deferred" if delay else "due")
         elif delay:
             assert outcome == "scheduled"
         else:

@@ -128,7 +128,7 @@ class Writing(Base):
             task.dropped = False
 
     @one_run(
-        lambda run: run.on and not run.successor and not run.task.parked,
+        lambda run: run.on and not run.successor and not run.task.deferred,
         timeout=st.sampled_from([None, 3.0]),
         remind_after=st.sampled_from([None, 1.0]),
         weight=3,

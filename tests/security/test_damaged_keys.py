@@ -20,7 +20,7 @@ from tests.by_hand import HERE, claim
 from tests.push_service import FakeBrowser
 
 PAGE = {"Accept": "text/html"}
-PARTS = ("history", "message", "error", "attempt", "title", "step", "status", "current", "still")
+PARTS = ("history", "message", "error", "attempt", "title", "step", "status", "current", "static")
 PARTS += (
     "streams",
     "stream_formats",
@@ -59,6 +59,7 @@ SHARED += (
     "damaged",
     "questions",
     "news",
+    "sockets",
 )
 
 
@@ -124,6 +125,7 @@ def junk_keys(records: Records, task_id: str, owner: str) -> list[str]:
     own += [keys.waiting("celery"), keys.worker("test"), keys.parts(task_id)]
     own += [keys.upload("0" * 32), keys.uploaded(f"owner:{owner}"), keys.devices(owner)]
     own += [keys.device(FakeBrowser().subscription.digest), keys.told(owner)]
+    own += [keys.sockets("test")]
     return own + [keys.shared(name) for name in SHARED]
 
 
@@ -240,8 +242,8 @@ def test_junk_in_the_parts_of_a_record_is_no_500(
     keys = records.keys
     if fields:
         records.client.hset(keys.record(task_id), mapping=fields)
-    if "still" not in fields:  # it would be shown instead of what it was put together of
-        records.client.hdel(keys.record(task_id), "still")
+    if "static" not in fields:  # it would be shown instead of what it was put together of
+        records.client.hdel(keys.record(task_id), "static")
     records.client.rpush(keys.log(task_id), line, b'{"seq":1}')
     records.client.rpush(keys.points(task_id), *point, b'[1,"x",null]')
     records.client.set(keys.celery(task_id), meta)

@@ -15,7 +15,8 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app import config, create_app, embedded
+import embedded
+from app import config, create_app
 from headway.masking import masked
 from supervisor import ManagedProcess
 from tests.browser import Visitor

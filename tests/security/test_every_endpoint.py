@@ -120,7 +120,7 @@ def malformed(seed: int) -> str:
 
 
 def expired(app: Flask, client: FlaskClient) -> str:
-    """Return the id of a task that a visitor had and that is no longer kept."""
+    """Return the id of a task that a visitor had and that has expired."""
     task_id = str(client.post("/longtask").get_json()["task_id"])
     state_of(app).records.forget(task_id)
     return task_id

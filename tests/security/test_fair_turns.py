@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from celery.app.task import Context
+from celery.exceptions import Retry
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from headway.questions import Asked
 from headway.settings import ADDRESS_FACTOR, MAX_RUNNING
 from headway.snapshot import Phase
 from headway.state import State, state_of
-from tests.by_hand import claim, shown, write
+from tests.by_hand import HERE, claim, shown, write
 from tests.by_records import due
 
 GREEDY = 100  # as many as may be open
@@ -107,6 +109,32 @@ def test_a_task_that_no_worker_has_takes_no_turn(app: Flask, state: State, phase
         again = shown(state.records, first)
         assert (again.phase, again.status) == (Phase.QUEUED, "Waits for its turn")
         assert again.queue_position == 0
+
+
+def asks(state: State, run: Context) -> None:
+    question = Asked("q-1", "=go", "Go on?", ["yes", "no"], None, None)
+    assert state.celery.backend.runs.ask(state.celery.tasks[run.task], run, question) == "waiting"
+
+
+def is_retried(state: State, run: Context) -> None:
+    state.celery.backend.mark_as_retry(run.id, Retry(exc=OSError("refused"), when=60), "", run)
+
+
+@pytest.mark.parametrize("pauses", [asks, is_retried])
+def test_who_pauses_a_task_sends_the_next_one(
+    app: Flask, state: State, pauses: Callable[[State, Context], None]
+):
+    client = app.test_client()
+    first, *_, fifth = [start(client) for _ in range(MAX_RUNNING.default + 1)]
+    broker = state.records.client
+    run = Context(json.loads(broker.lindex("celery", -1))["headers"], headway_fence=HERE.token)
+    assert (run.id, shown(state.records, fifth).status) == (first, "Waits for its turn")
+    claim(state.records, first)
+
+    pauses(state, run)
+
+    assert json.loads(broker.lindex("celery", 0))["headers"]["id"] == fifth
+    assert fifth not in due(state.records)
 
 
 def test_each_queue_has_turns_of_its_own(app: Flask, state: State):

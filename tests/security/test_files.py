@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import embedded
 import run
-from app import config, embedded
+from app import config
 from headway.exceptions import ConfigError
 from tests.processes import ROOT
 
@@ -21,6 +22,8 @@ PRODUCTION = {
     "MAIL_SERVER": "mail.example",
     "SECRET_KEY": "0123456789abcdef0123456789abcdef",
 }
+
+BEHIND_PROXY = {"TRUSTED_PROXIES": "1", "TRUSTED_HOSTS": "tasks.example"}
 
 
 def modes(folder: Path) -> dict[str, str]:
@@ -77,24 +80,42 @@ def test_production_refuses_what_is_unsafe_in_one_line(name: str, value: str, sa
 
 def test_production_refuses_plain_http_unless_that_is_said():
     with pytest.raises(ConfigError, match=r"over https: .* TRUSTED_PROXIES .* ALLOW_PLAIN_HTTP=1"):
-        config.refuse_plain_http(config.load(PRODUCTION))
+        config.refuse_unsafe_serving(config.load(PRODUCTION))
 
     said = config.load(PRODUCTION | {"ALLOW_PLAIN_HTTP": "1"})
-    config.refuse_plain_http(said)
+    config.refuse_unsafe_serving(said)
     assert said["SESSION_COOKIE_SECURE"] is False  # or browsers would keep no cookie at all
-    config.refuse_plain_http(config.load(PRODUCTION | {"TRUSTED_PROXIES": "1"}))
-    config.refuse_plain_http(config.load(PRODUCTION | {"APP_ENV": "development"}))
+    config.refuse_unsafe_serving(config.load(PRODUCTION | BEHIND_PROXY))
+    config.refuse_unsafe_serving(config.load(PRODUCTION | {"APP_ENV": "development"}))
 
 
+def test_production_behind_a_proxy_names_its_hosts_or_says_that_it_takes_any():
+    unnamed = {"TRUSTED_PROXIES": "1"}
+    with pytest.raises(ConfigError, match="In production set TRUSTED_HOSTS to the names"):
+        config.refuse_unsafe_serving(config.load(PRODUCTION | unnamed))
+
+    config.refuse_unsafe_serving(config.load(PRODUCTION | unnamed | {"TRUSTED_HOSTS": "*"}))
+    config.refuse_unsafe_serving(config.load(PRODUCTION | unnamed | {"APP_ENV": "development"}))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "says"),
+    [
+        ("0", "In production browsers must reach Headway over https"),
+        ("1", "In production set TRUSTED_HOSTS to the names"),
+    ],
+    ids=["plain http", "any host"],
+)
 @pytest.mark.parametrize(
     ("program", "services"),
     [("run.py", {}), ("run.py", {"REDIS_URL": "", "ALLOW_EMBEDDED_VALKEY": "1"}), ("wsgi.py", {})],
     ids=["make run", "make run with Valkey", "make web"],
 )
-def test_each_way_to_serve_production_over_plain_http_is_refused(
-    tmp_path: Path, program: str, services: dict[str, str]
+def test_each_way_to_serve_production_unsafely_is_refused(
+    tmp_path: Path, program: str, services: dict[str, str], proxies: str, says: str
 ):
     env = {**os.environ, **PRODUCTION, **services, "DATA_DIR": str(tmp_path), "PORT": "1"}
+    env["TRUSTED_PROXIES"] = proxies
 
     ended = subprocess.run(
         [sys.executable, program], cwd=ROOT, env=env, capture_output=True, text=True, check=False
@@ -102,7 +123,7 @@ def test_each_way_to_serve_production_over_plain_http_is_refused(
 
     assert ended.returncode
     [line] = ended.stderr.splitlines()
-    assert line.startswith("Headway: In production browsers must reach Headway over https")
+    assert line.startswith(f"Headway: {says}")
 
 
 def test_production_starts_with_a_random_secret():

@@ -30,6 +30,11 @@ BAD_HEADS = {
     "a coding in HTTP/1.0": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
     "a coding and a length": START + b"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
     "a length and a coding": START + b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    # As the parser behind would take it: were it let through, the second request is answered.
+    "a coding, a length and a last chunk": START
+    + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+    "a coding in HTTP/1.0 and a last chunk": b"POST /longtask HTTP/1.0\r\nHost: localhost\r\n"
+    b"Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "two lengths": START + b"Content-Length: 0\r\nContent-Length: 5\r\n\r\n",
     "a length twice": START + b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n",
     "a list of lengths": START + b"Content-Length: 0, 5\r\n\r\n",

@@ -57,8 +57,9 @@ def test_a_large_body_may_take_longer_and_one_that_trickles_may_not(
 
     monkeypatch.setattr("headway.web.server.incoming._receive", receive)
     monkeypatch.setattr("time.monotonic", lambda: now)
-    reader = RequestReader(None, io.BytesIO(), 5)
-    reader.begin()
+    with socket.socket() as connection:  # from which `receive` stands for what arrives
+        reader = RequestReader(connection, io.BytesIO(), 5)
+        reader.begin()
     while reader.readline() != b"\r\n":
         pass
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app import config, create_app
-from headway.early_answers import EARLY_HEADERS
+from headway.early_responses import EARLY_HEADERS
 from headway.exceptions import ConfigError
 from tests.test_origins import HANDSHAKE, ask
 
@@ -101,7 +101,7 @@ def test_production_without_tls_goes_by_no_name_that_it_does_not_know(env: dict[
     assert opens(create_app(plain | {"TRUSTED_HOSTS": "*"}), "tasks.lan")
 
 
-def test_production_over_tls_names_its_hosts_or_takes_any(env: dict[str, str]):
+def test_production_over_tls_goes_by_the_names_that_it_is_given(env: dict[str, str]):
     more = {"APP_ENV": "production", "MAIL_SERVER": "mail.example"}
     named = create_app(env | more | {"TRUSTED_HOSTS": "tasks.example .tasks.example"})
 
@@ -109,7 +109,8 @@ def test_production_over_tls_names_its_hosts_or_takes_any(env: dict[str, str]):
     assert opens(named, "www.tasks.example:8443")
     assert not opens(named, "eviltasks.example")
     assert not opens(named, "localhost")
-    assert opens(create_app(env | more), "evil.example")
+    assert not opens(create_app(env | more), "evil.example")
+    assert opens(create_app(env | more | {"TRUSTED_HOSTS": "*"}), "any.example")
 
 
 @pytest.mark.parametrize("text", ["https://tasks.example", "tasks.example:80", "a/b", "..", "*.a"])

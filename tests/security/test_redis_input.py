@@ -97,14 +97,14 @@ def test_junk_on_the_channels_reaches_no_browser_and_ends_nothing(served: Served
 
 
 DAMAGES: dict[str, Any] = {
-    "no UTF-8": {"title": b'"\xff\xfe"', "still": b'"title":"\xff\xfe"'},
-    "no JSON": {"still": b'"result_size":<script>'},
+    "no UTF-8": {"title": b'"\xff\xfe"', "static": b'"title":"\xff\xfe"'},
+    "no JSON": {"static": b'"result_size":<script>'},
     "NaN": {"current": b"NaN"},
     "deep": {"status": b"[" * 50_000},
     "no version": {"version": b""},
     "a version that is none": {"version": b"x"},
     "a phase that is none": {"phase": b"\x00"},
-    "counts that are none": {"attempt": b"many", "high": b"x", "order": b"{}"},
+    "counts that are none": {"attempt": b"many", "max_fraction": b"x", "generation": b"{}"},
 }
 
 

@@ -13,7 +13,8 @@ import pytest
 import redis
 import requests
 
-from app import config, create_app, embedded
+import embedded
+from app import config, create_app
 from headway.masking import masked
 from tests.processes import Process, Valkey, running, wait_for, web, worker
 from tests.security.test_embedded import answers_to, command_of

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import wraps
+from inspect import signature
 from numbers import Real
 from typing import Any
 
@@ -173,16 +175,49 @@ def due_time(countdown: Any, eta: Any, app: Celery) -> str:
             raise TypeError(
                 f"countdown must be a number of seconds, not {type(countdown).__name__}"
             )
-        try:
-            seconds = float(countdown)
-            datetime.now(UTC) + timedelta(seconds=seconds)
-        except (ValueError, OverflowError):
-            raise ValueError(f"countdown is out of range: {countdown!r:.40}") from None
+        seconds = _seconds("countdown", countdown)
         return f"+{seconds * 1e6:.0f}" if seconds > 0 else ""
-    return moment(eta, app) if eta else ""
+    return eta_in_micros(eta, app) if eta else ""
 
 
-def moment(eta: date | str, app: Celery) -> str:
+def name_bad_times(app: Celery) -> None:
+    """Have each of an app's sends name a `countdown` or an `expires` that is out of range.
+
+    The tasks of a client are Celery's own, whose error tells neither the name nor the value, and is
+    an OverflowError for most.
+    """
+    amqp = app.amqp
+    for version, make in amqp.task_protocols.items():
+        amqp.task_protocols[version] = _naming_bad_times(getattr(make, "__wrapped__", make))
+    amqp.__dict__.pop("create_task_message", None)  # a cached property, to be made again
+
+
+def _naming_bad_times(make: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(make)
+    def make_message(*args: Any, **options: Any) -> Any:
+        try:
+            return make(*args, **options)
+        except (ValueError, OverflowError):
+            given = signature(make).bind(*args, **options).arguments
+            for name in ("countdown", "expires"):
+                if isinstance(given.get(name), Real):
+                    _seconds(name, given[name])
+            raise
+
+    return make_message
+
+
+def _seconds(name: str, value: Any) -> float:
+    """Return a number of seconds from now. Raises ValueError if that is no time."""
+    try:
+        seconds = float(value)
+        datetime.now(UTC) + timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{name} is out of range: {value!r:.40}") from None
+    return seconds
+
+
+def eta_in_micros(eta: date | str, app: Celery) -> str:
     """Return a time in microseconds on Redis's clock; without a zone it is in Celery's timezone.
 
     Raises ValueError for an invalid time, TypeError for another type.

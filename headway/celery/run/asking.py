@@ -7,7 +7,7 @@ from typing import Any, Literal, NoReturn
 from uuid import uuid4
 
 from headway.arguments.typed import converted, wrong_with
-from headway.bars import Part
+from headway.bars import Section
 from headway.celery.run.runs import Run, Stopped
 from headway.exceptions import Unanswered
 from headway.questions import VALUE, Asked, checked_schema, choices_of
@@ -21,7 +21,7 @@ MAX_TIMEOUT = 366 * 86400.0  # seconds
 
 
 def ask(
-    part: Part | None,
+    section: Section | None,
     text: str,
     choices: Sequence[str | int] | None,
     schema: Any,
@@ -30,11 +30,11 @@ def ask(
     key: str,
     remind_after: float | None,
 ) -> Any:
-    """Return the answer to a question, or end the run of this part; see `progress.ask`."""
+    """Return the answer to a question, or end the run of this section; see `progress.ask`."""
     asked, hint = _question(text, choices, schema, (timeout, remind_after), key)
-    if part is None:
+    if section is None:
         return _unanswered(asked, default)
-    run: Run = part.run
+    run: Run = section.run
     asked = asked._replace(key=asked.key or run.checkpoint.key_of(asked.text))
     answer = run.checkpoint.answer(asked.key)
     if answer is None:

@@ -9,6 +9,7 @@ from celery.app.trace import get_actual_ignore_result
 from celery.exceptions import Ignore, Reject, Retry
 
 from headway.celery.run import endings, programs
+from headway.celery.run.loops import warn_of_renamed
 from headway.celery.run.runs import Run, Stopped
 from headway.store.model import Outcome
 
@@ -39,6 +40,7 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
             task.backend.mark_as_retry(task.request.id, retry.exc, request=task.request)
         raise
     finally:
+        warn_of_renamed(run)
         run.report_sender.close()
         _close_streams(run)
         if run.relay is not None:

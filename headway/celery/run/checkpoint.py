@@ -8,12 +8,10 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from itertools import islice
+from collections.abc import Iterable
 from typing import Any
 
-from headway.bars import Part
+from headway.celery.run.loops import Loop, Loops
 from headway.celery.run.runs import Run
 from headway.celery.run.saved import NONE, Saved, StreamEnds, saved_from
 from headway.celery.run.streams import OVERFLOW_FILE, open_stream
@@ -21,50 +19,7 @@ from headway.json_values import encoded
 from headway.store.model import Outcome
 
 MAX_VALUE_BYTES = 64 * 1024
-MAX_CURSOR_BYTES = 1024
-MAX_LOOPS = 100
 MAX_ANSWERS = 1000
-MAX_NAME_CHARS = 100
-
-
-class Loop:
-    """A resumable loop of a run, and how far it is."""
-
-    def __init__(self, checkpoint: Checkpoint, key: str, done: int, cursor: str) -> None:
-        self._checkpoint = checkpoint
-        self.key = key
-        self.done = done
-        self.cursor = cursor
-        self.value = ""  # saved by the item that is not done yet
-        self.names: Counter[str] = Counter()  # of the loops that this item has begun
-
-    @property
-    def scope(self) -> str:
-        """What the keys of the loops that begin within its present item begin with."""
-        return f"{self.key}[{self.done}]/"
-
-    def rest(self, items: Iterable[Any]) -> Iterator[Any]:
-        """Return the items that are not done. Raises TypeError for what has no order."""
-        if isinstance(items, AbstractSet):
-            raise TypeError("A set has no order in which a loop could go on: sort it first.")
-        if isinstance(items, Sequence):
-            return (items[index] for index in range(self.done, len(items)))
-        return islice(items, self.done, None)
-
-    @property
-    def last(self) -> Any:
-        """The cursor of the last item that is done; None for none."""
-        return json.loads(self.cursor)
-
-    def advance(self, cursor: str = NONE) -> bool:
-        """Count an item as done; return whether it has saved a value."""
-        return self._checkpoint.advance(self, cursor)
-
-
-def loop_around(part: Part) -> Loop | None:
-    """Return the innermost resumable loop that contains this part of a run."""
-    loops: list[Loop] = [other.loop for other in part.lineage if other.loop is not None]
-    return loops[-1] if loops else None
 
 
 class Checkpoint:
@@ -76,10 +31,9 @@ class Checkpoint:
         self._is_read = False
         self._value = ""  # as JSON, "" for none
         self._newest = ""  # the same, also while its loop's item is not done
-        self._loops: dict[str, list[str]] = {}  # key -> done and cursor, as JSON
+        self._loops = Loops({})
         self._held_back: dict[str, str] = {}
         self._overflows: dict[str, int] = {}
-        self._names: Counter[str] = Counter()
         self._answers: dict[str, str] = {}  # key of a question -> its answer, see questions.lua
         self._asked: Counter[str] = Counter()  # questions without a key of their own, by their text
         self._asked_by_save: dict[str, int] = {}
@@ -110,35 +64,25 @@ class Checkpoint:
     def loop(self, name: str, around: Loop | None) -> Loop:
         """Begin a resumable loop. Raises ValueError for too many of them; Stopped."""
         self._go_on()
-        name = name[:MAX_NAME_CHARS]
         with self._lock:
-            names = around.names if around else self._names
-            key = f"{around.scope if around else ''}{name}#{names[name]}"
-            names[name] += 1
-            if key not in self._loops and len(self._loops) >= MAX_LOOPS:
-                raise ValueError(
-                    f"A task may have {MAX_LOOPS} resumable loops: "
-                    "make the loop around them resumable too."
-                )
-            done, cursor = self._loops.setdefault(key, ["0", NONE])
-        return Loop(self, key, int(done), cursor)
+            return self._loops.begin(name, around)
 
     def advance(self, loop: Loop, cursor: str) -> bool:
         """Count an item of a loop as done; return whether it has saved a value."""
         with self._lock:
-            if loop.names:  # the next item's loops start over
-                loop.names.clear()
-                inner = [key for key in self._loops if key.startswith(loop.scope)]
-                for key in inner:
-                    del self._loops[key]
-            loop.done += 1
-            self._loops[loop.key] = [str(loop.done), cursor]
+            self._loops.advance(loop, cursor)
             has_saved = loop.value != ""
             if has_saved:
                 self._value = loop.value
                 loop.value = ""
             self._count_change()
             return has_saved
+
+    @property
+    def renamed(self) -> str:
+        """A warning of loops that may have another label than an earlier run's; "" for none."""
+        with self._lock:
+            return self._loops.renamed
 
     def key_of(self, text: str) -> str:
         """Return the key of the next question with this text: a run that goes on asks it so too.
@@ -180,7 +124,7 @@ class Checkpoint:
         """Return it as JSON, with how its streams are, and the number to `confirm` then."""
         with self._lock:
             asked = self._asked_by_save
-            saved = Saved(self._value, self._loops, ends.held_back, asked, ends.overflows)
+            saved = Saved(self._value, self._loops.places, ends.held_back, asked, ends.overflows)
             return saved.as_json(), self._changes
 
     def confirm(self, number: int) -> None:
@@ -193,11 +137,10 @@ class Checkpoint:
 
     def _go_on(self) -> None:
         """Read what earlier runs saved, and have the ends of their texts sent."""
-        self._read()
-        for stream in tuple(self._overflows):
-            open_stream(self._run, stream, overflow=OVERFLOW_FILE)
-        for stream in tuple(self._held_back):
-            open_stream(self._run, stream)
+        if not self._is_read:
+            self._read()
+        if self._overflows or self._held_back:
+            _open_streams(self._run, self._overflows, self._held_back)
 
     def _read(self) -> None:
         """Read what earlier runs saved, once."""
@@ -210,10 +153,18 @@ class Checkpoint:
                 self._run.check()
             saved = saved_from(text)
             self._value = self._newest = saved.value
-            self._loops = dict(saved.loops)
+            self._loops = Loops(saved.loops)
             self._held_back = dict(saved.held_back)
             self._overflows = dict(saved.overflows)
             self._asked = Counter(saved.asked)
             self._asked_by_save = dict(saved.asked)
             self._answers = json.loads(answers)
             self._is_read = True
+
+
+def _open_streams(run: Run, overflows: Iterable[str], held_back: Iterable[str]) -> None:
+    """Open the streams that take up a file, or the end of a text, of an earlier run."""
+    for stream in tuple(overflows):
+        open_stream(run, stream, overflow=OVERFLOW_FILE)
+    for stream in tuple(held_back):
+        open_stream(run, stream)

@@ -19,12 +19,12 @@ from functools import update_wrapper
 from types import SimpleNamespace
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
-from headway.bars import Part
+from headway.bars import Section
 from headway.celery.run import runs
+from headway.celery.run.progress_buffer import UNSET
 from headway.celery.run.progress_sender import FLUSHER
-from headway.celery.run.report import UNSET
-from headway.celery.run.reporting import find
 from headway.celery.run.runs import HERE, Run, call_in, detached
+from headway.celery.run.sections import find
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,24 +38,24 @@ class Address(NamedTuple):
     """Where a child reports to."""
 
     path: str
-    part: int
+    section: int
     task_id: str
 
 
 class Bound(Generic[P, T]):
-    """A function that reports for a part of a run, in whatever thread or process it is called."""
+    """A function that reports for a section of a run, wherever it is called."""
 
-    def __init__(self, function: Callable[P, T], part: Part, relay: Relay) -> None:
+    def __init__(self, function: Callable[P, T], section: Section, relay: Relay) -> None:
         self._function = function
-        self._part = part
+        self._section = section
         self._relay = relay
-        self._number = relay.number_of(part)
+        self._number = relay.number_of(section)
         self._pid = os.getpid()
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         if os.getpid() == self._pid:
-            return call_in(self._part, self._function, *args, **kwargs)
+            return call_in(self._section, self._function, *args, **kwargs)
         address = self._relay.address(self._number)  # this is a fork
         return _call_in_child(address, self._function, args, kwargs)
 
@@ -81,14 +81,14 @@ class InChild(Generic[P, T]):
 
 def bind(function: Callable[P, T]) -> Callable[P, T]:
     """Return the function bound to the caller's run, wherever it is called."""
-    part = find()
-    if part is None:
+    section = find()
+    if section is None:
         return runs.bind(function)
-    run = part.run
+    run = section.run
     with run.lock:
         if run.relay is None:
             run.relay = Relay(run)
-    return Bound(function, part, run.relay)
+    return Bound(function, section, run.relay)
 
 
 class Relay:
@@ -96,23 +96,23 @@ class Relay:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._parts: list[Part] = []  # those to which functions are bound
+        self._sections: list[Section] = []  # those to which functions are bound
         self._folder = ""
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._marks: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
-    def number_of(self, part: Part) -> int:
-        """Return by which number children name this part."""
+    def number_of(self, section: Section) -> int:
+        """Return by which number children name this section."""
         with self._lock:
-            if part not in self._parts:
-                self._parts.append(part)
-            return self._parts.index(part)
+            if section not in self._sections:
+                self._sections.append(section)
+            return self._sections.index(section)
 
-    def address(self, part: int) -> Address | None:
-        """Return where a child reports for a part, None if nothing listens."""
-        return Address(self._path, part, self._run.task_id) if self._folder else None
+    def address(self, section: int) -> Address | None:
+        """Return where a child reports for a section, None if nothing listens."""
+        return Address(self._path, section, self._run.task_id) if self._folder else None
 
     def listen(self) -> None:
         """Begin to take reports."""
@@ -125,9 +125,13 @@ class Relay:
             self._thread = threading.Thread(target=self._receive, name="children", daemon=True)
             detached(self._thread.start)
 
-    def catch_up(self, part: Part) -> None:
-        """Wait until what has been sent so far for a part that is about to end is taken."""
-        if part in self._parts and self._socket and threading.current_thread() != self._thread:
+    def catch_up(self, section: Section) -> None:
+        """Wait until what has been sent so far for a section that is about to end is taken."""
+        if (
+            section in self._sections
+            and self._socket
+            and threading.current_thread() != self._thread
+        ):
             mark = os.urandom(8).hex()
             taken = self._marks[mark] = threading.Event()
             self._send(json.dumps({"mark": mark}).encode())
@@ -158,16 +162,16 @@ class Relay:
                 self._take(**json.loads(data))
 
     def _take(
-        self, part: int = 0, n: float = 0, said: Any = None, line: Any = None, mark: str = ""
+        self, section: int = 0, n: float = 0, said: Any = None, line: Any = None, mark: str = ""
     ) -> None:
         """Report for the run what a child has sent."""
-        place = self._parts[part]
+        place = self._sections[section]
         if n and place.is_open:
             place.current += n
         if said and not place.has_ended:
-            self._run.report.say(place, **said)
+            self._run.buffer.say(place, **said)
         if line:
-            self._run.report.log(*line)
+            self._run.buffer.log(*line)
         if mark:
             self._marks.pop(mark).set()
 
@@ -197,32 +201,32 @@ class ChildReport:
 
     def __init__(self, run: Run, address: Address) -> None:
         self._run = run
-        self._base = run.parts[0]
+        self._base = run.sections[0]
         self._address = address
         self._sent: float = 0
         self._lock = threading.RLock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def say(
-        self, part: Part, current: Any = UNSET, total: Any = UNSET, status: Any = UNSET
+        self, section: Section, current: Any = UNSET, total: Any = UNSET, status: Any = UNSET
     ) -> None:
         """Send those of these values that are set, unless they are of a loop of the child's."""
         values = {"current": current, "total": total, "status": status}
         said = {name: value for name, value in values.items() if value is not UNSET}
-        if part is self._base:
+        if section is self._base:
             self.flush()
             self._send(said=said)
 
-    def enter(self, part: Part) -> None:
-        """Begin a part, which counts for itself."""
-        self._run.parts.append(part)
-        self._run.open(part)
+    def enter(self, section: Section) -> None:
+        """Begin a section, which counts for itself."""
+        self._run.sections.append(section)
+        self._run.open(section)
 
-    def leave(self, part: Part, *, has_failed: bool = False) -> None:
-        """End a part."""
-        part.is_open = False
-        part.has_ended = True
-        self._run.parts.remove(part)
+    def leave(self, section: Section, *, has_failed: bool = False) -> None:
+        """End a section."""
+        section.is_open = False
+        section.has_ended = True
+        self._run.sections.remove(section)
 
     def log(self, level: str, text: str) -> None:
         """Send a log line."""
@@ -249,7 +253,7 @@ class ChildReport:
         """Do nothing: a run that has ended hears its children no more."""
 
     def _send(self, **report: Any) -> None:
-        data = json.dumps({"part": self._address.part, **report}).encode()
+        data = json.dumps({"section": self._address.section, **report}).encode()
         with suppress(OSError):
             self._socket.sendto(data, self._address.path)
 
@@ -262,11 +266,11 @@ def _call_in_child(
     if address is None or (around is not None and not around.has_ended):
         return function(*args, **kwargs)
     run = ChildRun(address)
-    run.report = run.sender = ChildReport(run, address)
-    run.open(run.parts[0])
+    run.buffer = run.sender = ChildReport(run, address)
+    run.open(run.sections[0])
     FLUSHER.add(run.sender)
     try:
-        return call_in(run.parts[0], function, *args, **kwargs)
+        return call_in(run.sections[0], function, *args, **kwargs)
     finally:
         run.sender.close()
         run.end()

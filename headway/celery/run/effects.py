@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from headway.bars import Part
+from headway.bars import Section
 from headway.celery.run.runs import Run
 from headway.celery.storing.fencing import delivery_of
 from headway.celery.storing.persistence import until_stored
@@ -29,17 +29,17 @@ COMMIT_SECONDS = 5.0  # for which a step that counts waits for Redis, while the 
 
 
 def once(
-    part: Part | None,
+    section: Section | None,
     name: str,
     effect: Callable[..., T],
     in_doubt: Callable[[], T] | None,
     *,
     commits: bool,
 ) -> T:
-    """Run an effect once for the task of this part of a run, if there is one; see `progress`."""
-    if part is None:
+    """Run an effect once for the task of this section of a run, if there is one; see `progress`."""
+    if section is None:
         return effect(lambda: None) if commits else effect()
-    return Effect(part.run, name).once(effect, in_doubt, commits=commits)
+    return Effect(section.run, name).once(effect, in_doubt, commits=commits)
 
 
 class Effect:
@@ -112,7 +112,7 @@ class Effect:
     def _advance(self, step: EffectStep, result: str = "") -> tuple[Outcome, str]:
         request = self._run.request
         records: Any = self._run.task.backend.records
-        told: tuple[Outcome, str] = records.effects.advance_effect(
+        answer: tuple[Outcome, str] = records.effects.advance_effect(
             request.id, delivery_of(request), self._name, self._call, step, result
         )
-        return told
+        return answer

@@ -29,7 +29,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 TERM_SECONDS = 0.1  # as billiard waits
 MAX_WAITS = 20  # sweeps that wait for a process that was told to end
 END_SECONDS = 1.0
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 READINGS = 3  # of two clocks one after the other: in one of them nothing comes between
 
 
@@ -95,9 +95,9 @@ def clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if IS_LINUX else 0.0
 
 
-def clock_at(moment: float) -> float:
+def clock_at(monotonic: float) -> float:
     """Return a time of `time.monotonic` as one of `clock`."""
-    return moment + max(clock() - time.monotonic() for _ in range(READINGS))
+    return monotonic + max(clock() - time.monotonic() for _ in range(READINGS))
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def end(origin: Origin | None) -> None:
     """Kill a run's programs and those that they start meanwhile; do nothing without an origin."""
     deadline = time.monotonic() + END_SECONDS
     while origin and _kill(find(origin)) and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def end_after(origin: Origin) -> None:
@@ -164,7 +164,7 @@ def sweep_all() -> None:
     deadline = time.monotonic() + END_SECONDS
     while _broken_off and time.monotonic() < deadline:
         sweep()
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def processes() -> list[Process]:

@@ -9,9 +9,9 @@ import time
 
 from headway.celery.run.flusher import Flusher
 from headway.celery.run.log_lines import gap
-from headway.celery.run.report import Meta, ProgressBuffer
+from headway.celery.run.progress_buffer import Meta, ProgressBuffer
 from headway.celery.run.runs import Run
-from headway.celery.run.streams import NO_STREAMS, held_still
+from headway.celery.run.streams import NO_STREAMS
 from headway.celery.storing.fencing import delivery_of
 from headway.store.errors import RedisUnavailable
 from headway.store.model import Outcome
@@ -121,7 +121,10 @@ class ProgressSender:
     def _store(self, meta: Meta) -> None:
         """Store what the run saves, with its report and the lengths that its streams have now."""
         may_leave = self._run.successor is None
-        with held_still(self._run) as ends:
+        if self._run.streams is None:
+            self._send(meta, self._run.checkpoint.pending(NO_STREAMS), may_leave=may_leave)
+            return
+        with self._run.streams.paused() as ends:
             if ends is None:
                 self._is_behind = True
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headway.celery.run.report import UNSET
+from headway.celery.run.progress_buffer import UNSET
 from headway.snapshot import MAX_READ_CHARS, one_line
 from headway.values import as_number, as_text
 

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from functools import cache, partial, update_wrapper, wraps
 from typing import Any, TypeVar
 
-from headway.bars import Part
+from headway.bars import Section
 from headway.store.model import Outcome
 
 T = TypeVar("T")
@@ -45,10 +45,10 @@ class Run:
         self.task = task
         self.request = request
         self.task_id: str = request.id
-        # The open parts, in the order in which they began: the run itself, its steps and loops.
-        self.parts = [Part(run=self)]
+        # The open sections, in the order in which they began: the run itself, its steps and loops.
+        self.sections = [Section(run=self)]
         # The ProgressBuffer of `headway.progress`; None before its first report.
-        self.report: Any = None
+        self.buffer: Any = None
         self.sender: Any = None  # the ProgressSender of that, likewise
         self.checkpoint: Any = None  # the Checkpoint of `headway.progress`, likewise
         self.streams: Any = None  # its RunStreams; None before the first one
@@ -64,11 +64,11 @@ class Run:
         self._outcome: Outcome | None = None
         self._has_raised = False
 
-    def open(self, part: Part) -> None:
-        """Let a part be counted in."""
-        part.is_open = True
+    def open(self, section: Section) -> None:
+        """Let a section be counted in."""
+        section.is_open = True
         if self._outcome or self.has_ended:  # another thread may have set them meanwhile
-            part.is_open = False
+            section.is_open = False
 
     def stop(self, outcome: Outcome) -> None:
         """Note why it has to end; its next report raises that."""
@@ -92,13 +92,13 @@ class Run:
         self._close()
 
     def _close(self) -> None:
-        for part in tuple(self.parts):
-            part.is_open = False
+        for section in tuple(self.sections):
+            section.is_open = False
 
 
-UNKNOWN = Part()  # the place of a thread of unknown origin
-NOWHERE = Part()  # the place of an eager task: it has no record, even inside a run
-HERE: ContextVar[Part] = ContextVar("here", default=UNKNOWN)
+UNKNOWN = Section()  # the place of a thread of unknown origin
+NOWHERE = Section()  # the place of an eager task: it has no record, even inside a run
+HERE: ContextVar[Section] = ContextVar("here", default=UNKNOWN)
 
 
 class _Process:
@@ -129,14 +129,14 @@ def present() -> Run | None:
     return None if run is None or run.has_ended else run
 
 
-def here(run: Run) -> Part:
-    """Return the innermost part of the run that the caller is in."""
-    part = HERE.get()
-    if part.run is not run:
-        return run.parts[-1]
-    while part.has_ended and part.parent:
-        part = part.parent
-    return part
+def here(run: Run) -> Section:
+    """Return the innermost section of the run that the caller is in."""
+    section = HERE.get()
+    if section.run is not run:
+        return run.sections[-1]
+    while section.has_ended and section.parent:
+        section = section.parent
+    return section
 
 
 def of_this_process() -> tuple[Run, ...]:
@@ -154,7 +154,7 @@ def speaks_late(task_id: str) -> bool:
 def within(run: Run) -> Iterator[None]:
     """Make the block, and what it starts, belong to a run."""
     _follow_threads()
-    before = HERE.set(run.parts[0])
+    before = HERE.set(run.sections[0])
     _process.add(run)
     try:
         yield
@@ -183,9 +183,9 @@ def bind(function: Callable[..., T]) -> Callable[..., T]:
     return update_wrapper(partial(call_in, HERE.get(), function), function)
 
 
-def call_in(part: Part, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """Call a function in a part of a run."""
-    before = HERE.set(part)
+def call_in(section: Section, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Call a function in a section of a run."""
+    before = HERE.set(section)
     try:
         return function(*args, **kwargs)
     finally:
@@ -200,19 +200,19 @@ def _follow_threads() -> None:
 
     @wraps(start)
     def start_in_run(self: threading.Thread) -> None:
-        part = HERE.get()
-        if part is not UNKNOWN and self.ident is None:
-            self.run = partial(_run_thread, part, self, self.run)  # type: ignore[method-assign]
+        section = HERE.get()
+        if section is not UNKNOWN and self.ident is None:
+            self.run = partial(_run_thread, section, self, self.run)  # type: ignore[method-assign]
         start(self)
 
     @wraps(submit)
     def submit_in_run(
         self: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Any:
-        part = HERE.get()
-        if part is UNKNOWN:
+        section = HERE.get()
+        if section is UNKNOWN:
             return submit(self, function, *args, **kwargs)
-        work = partial(call_in, part, function)
+        work = partial(call_in, section, function)
         # The pool's threads belong to no run.
         return detached(partial(submit, self, work, *args, **kwargs))
 
@@ -223,9 +223,9 @@ def _follow_threads() -> None:
         setattr(owner, name, function)
 
 
-def _run_thread(part: Part, thread: threading.Thread, body: Callable[[], None]) -> None:
+def _run_thread(section: Section, thread: threading.Thread, body: Callable[[], None]) -> None:
     del thread.run  # it would keep itself alive
-    HERE.set(part)
+    HERE.set(section)
     with suppress(Stopped):  # its run ends, which is no error
         body()
 

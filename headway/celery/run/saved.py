@@ -32,9 +32,11 @@ class Saved(NamedTuple):
 
     def as_json(self) -> str:
         """Return it as the record keeps it."""
-        loops = ",".join(
-            f"{json.dumps(key)}:[{done},{cursor}]" for key, (done, cursor) in self.loops.items()
-        )
+        loops = ""
+        if self.loops:
+            loops = ",".join(
+                f"{json.dumps(key)}:[{done},{cursor}]" for key, (done, cursor) in self.loops.items()
+            )
         ends = f',"held_back":{json.dumps(self.held_back)}' if self.held_back else ""
         asked = f',"asked":{json.dumps(self.asked)}' if self.asked else ""
         files = f',"overflows":{json.dumps(self.overflows)}' if self.overflows else ""

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 from headway.celery.run.flusher import Flusher
 from headway.celery.run.overflow import Overflow
@@ -75,7 +75,7 @@ class RunStreams:
                     return
 
     @contextmanager
-    def held_still(self) -> Iterator[StreamEnds | None]:
+    def paused(self) -> Iterator[StreamEnds | None]:
         """Send all text before the block, and none within it; the block is for a save.
 
         Gives how the streams are then; None if Redis does not take all now.
@@ -121,11 +121,6 @@ class RunStreams:
         if not self._has_failed:
             logger.exception("%s of task %s is not sent", what, self._run.task_id)
         self._has_failed = True
-
-
-def held_still(run: Run) -> AbstractContextManager[StreamEnds | None]:
-    """Return `RunStreams.held_still` of a run's streams; one without streams holds back nothing."""
-    return nullcontext(NO_STREAMS) if run.streams is None else run.streams.held_still()
 
 
 def open_stream(

@@ -23,7 +23,7 @@ class TextStream:
         """Make the stream of a run, or of None: what is written is then ignored."""
         self.name = name
         self._run = run
-        self._body = run.parts[0] if run else None
+        self._body = run.sections[0] if run else None
         self._pieces: deque[str] = deque()
         self._written = 0  # characters
         self._stored = 0  # of these

@@ -13,7 +13,7 @@ from headway.files.store import FileStore, size_of
 from headway.files.upload import Upload
 from headway.store.files import TaskFile
 
-EXPIRED = "The uploaded file is no longer kept: upload it again."
+EXPIRED = "The uploaded file has expired: upload it again."
 NOT_HERE = (
     "The uploaded file is not in this worker's headway_files: it needs the web process's setting."
 )

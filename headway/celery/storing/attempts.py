@@ -11,7 +11,7 @@ from celery.app.task import Context
 from celery.exceptions import Retry
 
 from headway.celery.context import whole_number
-from headway.celery.messages.captured import moment
+from headway.celery.messages.captured import eta_in_micros
 
 # The attribute of a Retry for the attempts that its call allows; inf for no limit.
 MAX_ATTEMPTS = "headway_max_attempts"
@@ -32,7 +32,7 @@ def retry_delay(value: Any, app: Any) -> float:
     """Return the seconds until the next attempt starts."""
     when = getattr(retry_of(value), "when", None)
     if isinstance(when, date | str):
-        when = int(moment(when, app)) / 1e6 - time.time()
+        when = int(eta_in_micros(when, app)) / 1e6 - time.time()
     return max(0.0, float(when or 0.0))
 
 

@@ -50,7 +50,7 @@ class RunClaims:
                 task_id,
                 delivery_of(request),
                 uuid4().hex,
-                message=self._backend.outbox.kept(message, task),
+                message=self._backend.outbox.as_stored(message, task),
                 max_attempts=attempts_of(task, request),
                 hostname=request.hostname or "",
                 source=self.source_of(request),

@@ -1,4 +1,4 @@
-"""Fencing tokens: each delivery of a task's message gets one, and an order among the deliveries."""
+"""Fencing tokens: each delivery of a task's message gets one, and a generation."""
 
 from __future__ import annotations
 

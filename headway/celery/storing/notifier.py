@@ -47,7 +47,7 @@ class DependentNotifier:
 
         The next task that waits for its turn behind this one is sent, too.
         """
-        if outcome in STORED and request is not None:
+        if outcome in STORED:
             self._backend.outbox.release_next(request)
         if not concern(request, state):
             return

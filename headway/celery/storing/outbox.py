@@ -117,7 +117,7 @@ class MessageOutbox:
         return self._records.outbox.defer(
             task_id,
             generation_of(options.get("replaced_task_nesting"), options.get("retries")),
-            message=self.kept(message, task),
+            message=self.as_stored(message, task),
             max_attempts=attempts_of(task),
             when=when,
             run=run,
@@ -136,8 +136,10 @@ class MessageOutbox:
         except Exception as error:
             logger.warning("Task %s is not sent at once, but by maintenance: %s", task_id, error)
 
-    def release_next(self, request: Context) -> None:
-        """Send what has its turn since a task has ended; if that fails, maintenance sends it."""
+    def release_next(self, request: Context | None) -> None:
+        """Send what has its turn since a task's run has ended; if that fails, maintenance does."""
+        if request is None:
+            return
         is_unique = getattr(self._backend.tasks.get(request.task), "unique", None) is not None
         if not is_unique and not request.get(HAS_LINES):
             return
@@ -168,7 +170,7 @@ class MessageOutbox:
         else:  # not the task's own, which would keep it again
             Task.apply_async(task, message["args"], message["kwargs"], **options)
 
-    def kept(self, message: TaskMessage, task: Any) -> TaskMessage:
+    def as_stored(self, message: TaskMessage, task: Any) -> TaskMessage:
         """Return a Celery signature as its record keeps it."""
         serializer = message["options"].get("serializer") or default_serializer(
             task or self._backend.app.Task

@@ -19,7 +19,7 @@ from celery import Celery
 from kombu.connection import Connection
 
 from headway.celery.messages.broker import MessageEncoder, message_encoder
-from headway.celery.messages.captured import OutboxProducer, is_for_another_broker, moment
+from headway.celery.messages.captured import OutboxProducer, eta_in_micros, is_for_another_broker
 from headway.celery.messages.priorities import give_number, has_usual_lists, step_of
 from headway.message_headers import OWNER, PARENT, RECORDED, SEND, TITLE, TURN
 from headway.store.errors import RedisUnavailable
@@ -83,7 +83,7 @@ class Recorder:
         if time.monotonic() < self._away_until or not self._is_to_our_broker(producer):
             return None
         try:
-            when = moment(eta, self._app) if eta else ""
+            when = eta_in_micros(eta, self._app) if eta else ""
         except (TypeError, ValueError):
             return None
         texts = (headers.get(key) for key in (TITLE, OWNER, SEND, PARENT))

@@ -16,6 +16,7 @@ from headway.celery.storing.state_store import StateStore
 from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.snapshot import FINAL, phase_by_hand
+from headway.store.connection import Line
 from headway.store.errors import RedisUnavailable
 from headway.store.model import STORED, Outcome
 from headway.store.records import Records
@@ -57,8 +58,9 @@ class RunStore:
         bar: int | None = None,
         saved: str = "",
         may_leave: bool = False,
+        line: Line | None = None,
     ) -> Callable[[], Outcome]:
-        """Send a run's report.
+        """Send a run's report, on a line if one is given.
 
         Returns a function that waits for the reply and returns what `report` does; it must be
         called.
@@ -73,10 +75,14 @@ class RunStore:
             write = write._replace(fields={**write.fields, "bar": bar})
         write = write._replace(saved=saved, may_leave=may_leave)
         if write.phase not in FINAL:
-            return self._states.begin(write)
+            return self._states.begin(write, line)
         outcome = until_stored(lambda: self._records.runs.write(write))
         setattr(request, ENDED, outcome in STORED)
         return lambda: outcome
+
+    def line(self) -> Line:
+        """Return a line for the reports of one run."""
+        return self._records.client.line()
 
     def read_saved(self, request: Context) -> tuple[Outcome, str, str]:
         """Return what earlier runs of a run's task saved; see `RunRecords.read_saved`."""
@@ -87,10 +93,13 @@ class RunStore:
         message = signature_of(task, request)
         # It has begun in time, and goes on whenever there is an answer.
         options = {key: each for key, each in message["options"].items() if key != "expires"}
-        kept = self._backend.outbox.kept({**message, "options": options}, task)
-        return until_stored(
-            lambda: self._records.runs.ask(request.id, delivery_of(request), question, kept)
+        stored = self._backend.outbox.as_stored({**message, "options": options}, task)
+        outcome = until_stored(
+            lambda: self._records.runs.ask(request.id, delivery_of(request), question, stored)
         )
+        if outcome == Outcome.WAITING:
+            self._backend.outbox.release_next(request)  # meanwhile it has no turn of its owner's
+        return outcome
 
     def abandon(self, request: Context) -> None:
         """Give up a run that ends without an outcome."""

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 # A loop of greenlets looks whether its worker has to stop between two waits for messages alone, and
 # in Celery once more after that.
-LONGEST_WAIT = 0.2  # seconds
+MAX_WAIT_SECONDS = 0.2
 
 
 class MessageGuard:
@@ -91,7 +91,7 @@ def guarded(consumer_class: Any) -> type:
 
 
 def _drain_briefly(drain: Callable[..., Any], timeout: float) -> Any:
-    return drain(timeout=min(timeout, LONGEST_WAIT))
+    return drain(timeout=min(timeout, MAX_WAIT_SECONDS))
 
 
 def check(message: Any) -> None:

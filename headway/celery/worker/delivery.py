@@ -11,7 +11,7 @@ from billiard.einfo import ExceptionInfo
 from celery.worker import strategy
 
 from headway.celery.backend import LiveBackend
-from headway.celery.messages.captured import moment, request_of
+from headway.celery.messages.captured import eta_in_micros, request_of
 from headway.celery.releases import Request
 from headway.celery.run import endings, programs
 from headway.celery.run.programs import Origin, clock_at
@@ -147,7 +147,7 @@ def keep_until_due(task: LiveTask, message: Any) -> bool:
         request = request_of(message)
         kept = signature_of(task, request)
         source = task.backend.claims.source_of(request)
-        when = moment(request.eta, task.app)
+        when = eta_in_micros(request.eta, task.app)
         outcome = task.backend.outbox.store(request.id, kept, when, Delivery(), source)
         if outcome == Outcome.FINAL:  # cancelled before any worker had its message
             task.backend.dependents.notify_by_request(request)

@@ -19,11 +19,11 @@ class LoopWatch:
 
     def __init__(self, worker: Any) -> None:
         self._worker = worker
-        self._still = 0  # sweeps since the worker's loop last turned
+        self._missed_sweeps = 0  # sweeps since the worker's loop last turned
 
     @property
     def is_stuck(self) -> bool:
-        return self._still >= STUCK_AFTER
+        return self._missed_sweeps >= STUCK_AFTER
 
     def check(self) -> None:
         """Free a loop that is stuck, by breaking off the worker's broker connections.
@@ -33,13 +33,14 @@ class LoopWatch:
         if not self._worker.pool.uses_semaphore or self._worker.blueprint.state != bootsteps.RUN:
             # Only prefork's loop turns while tasks run, and none does while its worker stops.
             return
-        self._still = still = self._still + 1  # the loop may reset it at any moment
+        missed = self._missed_sweeps + 1
+        self._missed_sweeps = missed  # the loop may reset it at any moment
         self._worker.hub.call_soon(self._turned)
-        if still % STUCK_AFTER == 0:
+        if missed % STUCK_AFTER == 0:
             logger.warning(
                 "The worker's loop is stuck; its connections to the broker are broken off"
             )
             broker.break_off(self._worker.consumer.connection)
 
     def _turned(self) -> None:
-        self._still = 0
+        self._missed_sweeps = 0

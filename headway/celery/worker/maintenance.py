@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -33,7 +33,7 @@ from headway.celery.worker.loop_watch import LoopWatch
 from headway.celery.worker.run_killer import RunKiller
 from headway.celery.worker.scheduler import Scheduler
 from headway.celery.worker.stopping import PlannedStop, can_end_runs
-from headway.celery.worker.sweeper import Sweeper
+from headway.celery.worker.sweeper import FAULTS, Sweeper
 from headway.celery.worker.web_pusher import WebPusher
 from headway.exceptions import ConfigError
 from headway.store.errors import RedisUnavailable
@@ -46,6 +46,7 @@ RENEWALS = 4  # of a lease, while it lasts
 CHECK_EVERY = 10  # rounds at least: every worker sends a heartbeat between two checks
 SAVE_EVERY = 10  # rounds, to write Redis's state to disk
 DELETE_EVERY = 7200  # sweeps to the next look at unused libraries, an hour's
+STILL_RUNNING = "The threads of this worker still run what was given back: its process ends"
 LEAVE_SECONDS = 3.0  # how long a stopping worker waits to deregister at a Redis that may be away
 
 
@@ -80,9 +81,8 @@ class Maintenance(bootsteps.StartStopStep):
         self.loop_watch = LoopWatch(worker)
         self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
         self._well = True
-        self._planned_stop = PlannedStop(
-            worker, self._ask_to_leave, self._release_running, self._abandon
-        )
+        release = partial(self._try, self._leases.release)
+        self._planned_stop = PlannedStop(worker, self._ask_to_leave, release, self._abandon)
         # In a thread of another program, as celery.contrib.testing starts one.
         self._is_embedded = False
         self._stop = threading.Event()
@@ -128,9 +128,7 @@ class Maintenance(bootsteps.StartStopStep):
         programs.sweep_all()
         on_stopped()
         if state.active_requests and not (self._is_embedded or can_end_runs(self._worker.pool)):
-            logger.warning(
-                "The threads of this worker still run what was given back: its process ends"
-            )
+            logger.warning(STILL_RUNNING)
             self._exit()
 
     def _exit(self) -> None:
@@ -138,33 +136,34 @@ class Maintenance(bootsteps.StartStopStep):
         os._exit(EX_FAILURE)
 
     def _run(self) -> None:
-        renew_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS))
+        duties = list(self._duties())
         rounds = 0
         while not self._stop.wait(SWEEP_SECONDS if rounds else 0):
-            if rounds % renew_every == 0:
-                self._try(self._renew_leases)
-            if self._planned_stop.is_begun:
-                self._ask_to_leave()
-            self._try(self._sweep)
-            if rounds % max(CHECK_EVERY, renew_every + 2) == 0:
-                self._try(self.sweeper.check_missing)
-            if rounds % SAVE_EVERY == 0:
-                self.sweeper.remember()
-            if rounds % DELETE_EVERY == 0:
-                self._try(self._backend.records.maintenance.delete_unused_libraries)
-            if not self._planned_stop.is_begun:
-                self._try(self._scheduler.look)
-            if self._cleaner is not None:
-                self._try(self._cleaner.clean)
-            if self._web_pusher is not None:
-                self._try(self._web_pusher.look)
-            self._try(programs.sweep)
-            self._try(self._killer.end_pool)
+            for every, duty in duties:
+                if rounds % every == 0:
+                    self._try(duty)
             rounds += 1
         self._leave()
 
+    def _duties(self) -> Iterator[tuple[int, Callable[[], None]]]:
+        """Yield what is done, in this order, each every so many rounds."""
+        renew_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS))
+        yield renew_every, self._renew_leases
+        yield 1, self._repeat_asking_to_leave
+        yield 1, self._sweep
+        yield max(CHECK_EVERY, renew_every + 2), self.sweeper.check_missing
+        yield SAVE_EVERY, self.sweeper.remember
+        yield DELETE_EVERY, self._backend.records.maintenance.delete_unused_libraries
+        yield 1, self._start_due
+        if self._cleaner is not None:
+            yield 1, self._cleaner.clean
+        if self._web_pusher is not None:
+            yield 1, self._web_pusher.push_news
+        yield 1, programs.sweep
+        yield 1, self._killer.end_pool
+
     def _leave(self) -> None:
-        self.sweeper.remember()
+        self._try(self.sweeper.remember)
         self._try(self._leases.deregister)
         if self._heartbeats is not None:
             self._heartbeats.stop()
@@ -177,11 +176,19 @@ class Maintenance(bootsteps.StartStopStep):
             if self._well:
                 logger.warning("Maintenance waits for Redis or the broker: %s", error)
             self._well = False
-        except Exception:
+        except FAULTS:
             logger.exception("Maintenance failed: %s", duty.__qualname__)
 
     def _renew_leases(self) -> None:
         self._leases.renew(taking=not self._planned_stop.is_begun)
+
+    def _start_due(self) -> None:
+        if not self._planned_stop.is_begun:
+            self._scheduler.start_due()
+
+    def _repeat_asking_to_leave(self) -> None:
+        if self._planned_stop.is_begun:
+            self._ask_to_leave()
 
     def _sweep(self) -> None:
         self.sweeper.sweep(self._stop)
@@ -193,9 +200,6 @@ class Maintenance(bootsteps.StartStopStep):
 
     def _ask_to_leave(self) -> None:
         self._try(self._leases.ask_to_leave)
-
-    def _release_running(self) -> None:
-        self._try(self._leases.release)
 
     def _abandon(self) -> None:
         """End this process, whose only thread is in a task that nothing interrupts.

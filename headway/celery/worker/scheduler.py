@@ -22,7 +22,7 @@ from headway.store.model import AlreadyUsed, Outcome
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0  # after a look that failed
-LOOK_SECONDS = 30.0  # between two looks at least: a pause or another clock is known by then
+POLL_SECONDS = 30.0  # between two looks at least: a pause or another clock is known by then
 
 
 class Scheduler:
@@ -31,37 +31,37 @@ class Scheduler:
     def __init__(self, backend: LiveBackend) -> None:
         self._backend = backend
         self._records = backend.records
-        self._look_at = 0.0  # monotonic seconds
+        self._due_at = 0.0  # monotonic seconds
 
-    def look(self) -> None:
-        """Start what is due, and look again when something will be."""
-        if not SCHEDULES or time.monotonic() < self._look_at:
+    def start_due(self) -> None:
+        """Start what is due, and do nothing until something will be."""
+        if not SCHEDULES or time.monotonic() < self._due_at:
             return
         begun = time.monotonic()
-        self._look_at = begun + RETRY_SECONDS  # unless all goes well
+        self._due_at = begun + RETRY_SECONDS  # unless all goes well
         now = self._records.clock.now()
         due = [self._try(each, now) for each in SCHEDULES.values()]
-        self._look_at = begun + min(LOOK_SECONDS, (min(due) - now) / 1e6)
+        self._due_at = begun + min(POLL_SECONDS, (min(due) - now) / 1e6)
 
     def _try(self, schedule: Schedule, now: int) -> int:
-        """Do what `_look_at_one` does; a schedule that fails must not keep the others from it."""
+        """Do what `_follow` does; a schedule that fails must not keep the others from it."""
         try:
-            return self._look_at_one(schedule, now)
+            return self._follow(schedule, now)
         except (RedisUnavailable, OperationalError):
             raise
         except Exception:
             logger.exception("The schedule of %s cannot be followed", schedule.name)
-            return now + int(LOOK_SECONDS * 1e6)
+            return now + int(POLL_SECONDS * 1e6)
 
-    def _look_at_one(self, schedule: Schedule, now: int) -> int:
+    def _follow(self, schedule: Schedule, now: int) -> int:
         """Start a schedule's task if it is due; return when it will be next, in microseconds."""
         zone = self._backend.app.timezone
-        moment = _moment(now)
-        following = int(schedule.rule.next_after(moment, zone).timestamp() * 1e6)
+        present = _as_utc(now)
+        following = int(schedule.rule.next_after(present, zone).timestamp() * 1e6)
         about = {"title": schedule.title, "rule": schedule.rule.text}
         schedules = self._records.schedules
         settled, is_paused = schedules.see(schedule.name, **about, now=now, following=following)
-        due, count = schedule.missed(_moment(settled), moment, zone)
+        due, count = schedule.missed(_as_utc(settled), present, zone)
         if due is None:
             return following
         if is_paused:
@@ -110,5 +110,5 @@ class Scheduler:
         return started.task_id
 
 
-def _moment(micros: int) -> datetime:
+def _as_utc(micros: int) -> datetime:
     return datetime.fromtimestamp(micros / 1e6, UTC)

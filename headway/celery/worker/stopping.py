@@ -28,7 +28,7 @@ from kombu.common import ignore_errors
 logger = logging.getLogger(__name__)
 
 SIGNALS = ("SIGQUIT", "SIGTERM") if REMAP_SIGTERM == "SIGQUIT" else ("SIGQUIT",)
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 URGE_AFTER = 1.0  # seconds after which a worker that has not begun to end gets the signal again
 LEAVE_AFTER = 2.0  # further seconds after which one that has still not begun is abandoned
 
@@ -85,6 +85,7 @@ class PlannedStop:
         elif can_end_runs(self._worker.pool):
             self._celerys[number](number, frame)
         else:
+            state.should_terminate = EX_FAILURE  # in a finalizer Python drops what is raised
             raise WorkerTerminate(EX_FAILURE)
 
     def _attend(self) -> None:
@@ -92,7 +93,7 @@ class PlannedStop:
         self._ask_to_leave()
         while state.active_requests and time.monotonic() < self._deadline:
             self._call(self._take_no_more)
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         if not can_end_runs(self._worker.pool):
             self._give_back()
         self._call(self._end)

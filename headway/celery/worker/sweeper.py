@@ -24,12 +24,15 @@ from headway.store.restored import Memory
 
 logger = logging.getLogger(__name__)
 
+# What one task, or one duty, may raise without an end of the rest. Receivers of signals and error
+# callbacks of the project run here: `sys.exit()` in one would end the thread without a word.
+FAULTS = (Exception, SystemExit)
 BATCH = 100
 SAY_EVERY_SECONDS = 60.0
 SHOWN = 5  # keys that one line of the log names
 SET_ASIDE = (
     "%d keys in Redis held another type than Headway gave them, so what they were for is begun "
-    "afresh: they are kept for a week under headway:damaged: (%s)"
+    "again: they are kept for a week under headway:damaged: (%s)"
 )
 
 
@@ -96,7 +99,7 @@ class Sweeper:
         self._backend.records.maintenance.republish(task_ids)
         broker.withdraw(self._backend.app, task_ids)
 
-    def log_once(self, task_id: str, error: Exception) -> None:
+    def log_once(self, task_id: str, error: BaseException) -> None:
         """Log an error of a task, once for each task."""
         if task_id not in self._logged:
             self._logged.append(task_id)
@@ -137,7 +140,7 @@ class Sweeper:
                 if refused > 1:
                     raise
                 self.log_once(task_id, error)
-            except Exception as error:
+            except FAULTS as error:
                 self.log_once(task_id, error)
 
     def _send(self, task_id: str, message: TaskMessage) -> None:
@@ -145,7 +148,7 @@ class Sweeper:
             self._backend.outbox.send(task_id, message)
         except (RedisUnavailable, OperationalError):
             raise
-        except Exception as error:  # its code has changed since: it can never be sent
+        except FAULTS as error:  # its code has changed since: it can never be sent
             logger.exception("Task %s cannot be sent", task_id)
             self._backend.mark_as_failure(task_id, error)
         self._backend.records.outbox.mark_published(task_id)

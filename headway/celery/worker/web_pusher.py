@@ -32,7 +32,7 @@ MAX_AT_ONCE = 8  # tasks that are told of at a time
 # the threads from everybody else.
 OWNER_SECONDS = 30.0
 RETRY_SECONDS = 5.0
-KEPT_SECONDS = 24 * 3600  # by the push service, for a device that is off
+TTL_SECONDS = 24 * 3600  # by the push service, for a device that is off
 GONE = frozenset({404, 410})  # the browser has withdrawn its subscription
 
 # Hands a body with headers to an endpoint; see delivery.post.
@@ -49,7 +49,7 @@ class WebPusher:
         self._post = post
         self._at_once = threading.BoundedSemaphore(MAX_AT_ONCE)
 
-    def look(self) -> None:
+    def push_news(self) -> None:
         """Begin to tell of what there is, as far as threads are free. Raises RedisUnavailable."""
         if self._key is None:
             return
@@ -107,7 +107,7 @@ class WebPusher:
             "Authorization": key.authorization(device.origin),
             "Content-Encoding": "aes128gcm",
             "Content-Type": "application/octet-stream",
-            "TTL": str(KEPT_SECONDS),
+            "TTL": str(TTL_SECONDS),
             "Topic": message.topic,
         }
         status, why = self._try(device, headers, body)

@@ -18,7 +18,7 @@ from headway.files.store import FilesAway
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0  # without a byte
-TRIES = 3
+ATTEMPTS = 3
 CONNECTIONS = 50
 GONE = frozenset({"NoSuchKey", "NoSuchUpload", "404"})
 WHY = {
@@ -69,7 +69,7 @@ class Objects:
         """Read `size` bytes, more than none, of an object which has them."""
         span = f"bytes={start}-{start + size - 1}"
         error: Exception | None = None
-        for _ in range(TRIES):  # botocore tries again only before the body
+        for _ in range(ATTEMPTS):  # botocore tries again only before the body
             body = self._call("get_object", Key=self._key(name), Range=span)["Body"]
             try:
                 data: bytes = body.read()
@@ -170,7 +170,7 @@ def _client(address: Address, pid: int) -> Any:
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": TRIES},
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         max_pool_connections=CONNECTIONS,
         # Some storages do not know these checksums; the signed digest of the body checks it anyway.
         request_checksum_calculation="when_required",

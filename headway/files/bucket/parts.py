@@ -1,6 +1,6 @@
 """Appends to a file in a bucket: in parts, each noted in Redis once it is stored.
 
-S3 takes parts of at least 5 MiB, but for the last one. What comes after the last whole part is
+S3 takes parts of at least 5 MiB, except for the last one. What comes after the last whole part is
 kept as an object of its own, the tail, and goes into the next part. Of two requests that add to one
 file at the same time one notes its part, and the other learns that the file has moved on: a number
 of a part is never used twice, so neither overwrites what the other has stored.
@@ -17,10 +17,10 @@ from headway import strict_json
 from headway.files.bucket.objects import Objects
 from headway.files.store import FilesAway, Moved, PartNotes
 
-LEAST_PART_BYTES = 5 * 1024 * 1024  # S3's limit
-MOST_PARTS = 10_000  # S3's limit
+MIN_PART_BYTES = 5 * 1024 * 1024  # S3's limit
+MAX_PARTS = 10_000  # S3's limit
 # Half of the numbers are left for parts that were stored and not noted.
-PLANNED_PARTS = MOST_PARTS // 2
+PLANNED_PARTS = MAX_PARTS // 2
 
 
 class Parts(NamedTuple):
@@ -55,7 +55,7 @@ class Parts(NamedTuple):
 
 def part_bytes(size: int) -> int:
     """Return how large each part but the last is, of a file of this size."""
-    return max(LEAST_PART_BYTES, -(-size // PLANNED_PARTS))
+    return max(MIN_PART_BYTES, -(-size // PLANNED_PARTS))
 
 
 class Addition:
@@ -120,7 +120,7 @@ class Addition:
             number = self._notes.take_number(self._upload_id)
             if not number:
                 raise FileNotFoundError("This upload is not kept.")
-            if number > MOST_PARTS:
+            if number > MAX_PARTS:
                 raise FilesAway("This file has come in too many pieces.")
             data = bytes(self._pending[:size])
             etag = self._objects.put_part(self._name, upload, number, data)

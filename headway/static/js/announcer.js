@@ -10,7 +10,7 @@ import { failure, headline } from "./words.js";
 const SILENCE_MS = 5000;
 
 export class Announcer {
-  /** @type {Map<string, {title: string, mark: string}>} task -> what was last seen: its phase and quarter or question */
+  /** @type {Map<string, {title: string, phase: string, part: number | string}>} task -> what was last seen: its phase and quarter or question */
   #seen = new Map();
   /** @type {Map<string, string>} task -> what is to be said; only its newest counts */
   #waiting = new Map();
@@ -32,11 +32,10 @@ export class Announcer {
   receive(snapshot, labels) {
     const { task_id, phase, title, question } = snapshot;
     const part = phase === "running" ? Math.floor((percent(snapshot) ?? 0) / 25) : (question?.id ?? "");
-    const mark = `${phase} ${part}`;
-    const before = this.#seen.get(task_id)?.mark;
-    this.#seen.set(task_id, { title, mark });
-    // What had ended before the page was opened is no news.
-    if (before === mark || (before === undefined && FINAL.has(phase))) return;
+    const before = this.#seen.get(task_id);
+    if (before?.phase === phase && before.part === part) return;
+    this.#seen.set(task_id, { title, phase, part });
+    if (!before && FINAL.has(phase)) return; // what had ended before the page was opened is no news
     const sentence = [`${title}: ${headline(snapshot, labels)}`, translated(question?.text ?? "")].filter(Boolean).join(". ");
     if (phase === "failed") {
       this.#waiting.delete(task_id);
@@ -47,7 +46,7 @@ export class Announcer {
     }
   }
 
-  /** @param {string} taskId of a task that is no longer kept @param {boolean} [isForgotten] */
+  /** @param {string} taskId of a task that is gone @param {boolean} [isForgotten] */
   remove(taskId, isForgotten) {
     const words = isForgotten ? WORDS.forgotten : WORDS.missing;
     this.#waiting.set(taskId, `${this.#seen.get(taskId)?.title ?? "A task"}: ${words}`);

@@ -4,6 +4,7 @@ import { drawFiles } from "./card-files.js";
 import { set } from "./card-parts.js";
 import { read } from "./card-reading.js";
 import WORDS from "./card-words.js";
+import { Continuation } from "./continuation.js";
 import { details, showAll } from "./details.js";
 import { fill, formatTime, formatWhen } from "./format.js";
 import { asShown, isFinal, percent } from "./snapshot.js";
@@ -26,6 +27,7 @@ export class CardDrawing {
   #watcher;
   #options;
   #streams;
+  #continuation;
 
   /**
    * @param {HTMLElement} host gets the phase as a data attribute
@@ -39,6 +41,7 @@ export class CardDrawing {
     this.#watcher = watcher;
     this.#options = options;
     this.#streams = new StreamBox(parts.streams, watcher);
+    this.#continuation = new Continuation(watcher.server);
   }
 
   /**
@@ -100,7 +103,7 @@ export class CardDrawing {
     const part = this.#part("title");
     const link = part.querySelector("a") ?? document.createElement("a");
     if (!link.parentElement) part.replaceChildren(link);
-    set(link, "href", this.#watcher.server.at(`/tasks/${encodeURIComponent(task_id)}`));
+    set(link, "href", this.#watcher.server.pageOf(task_id));
     if (link.textContent !== title) link.textContent = title;
   }
 
@@ -124,7 +127,8 @@ export class CardDrawing {
   /** @param {Snapshot} snapshot */
   #drawLink(snapshot) {
     const link = this.#part("link");
-    const shown = this.#resultLink(snapshot) ?? this.#continuation(snapshot) ?? this.#options.linkOf?.(snapshot);
+    const next = this.#continuation.linkOf(snapshot, () => this.#drawLink(snapshot));
+    const shown = this.#resultLink(snapshot) ?? next ?? this.#options.linkOf?.(snapshot);
     link.hidden = !shown;
     if (!shown) return;
     set(link, "href", shown.href);
@@ -132,20 +136,11 @@ export class CardDrawing {
   }
 
   /** @param {Snapshot} snapshot */
-  #continuation({ resume }) {
-    if (!resume?.task_id) return null;
-    const href = this.#watcher.server.at(`/tasks/${encodeURIComponent(resume.task_id)}`);
-    return { href, text: WORDS.card.continued };
-  }
-
-  /** @param {Snapshot} snapshot */
   #resultLink(snapshot) {
-    const { server } = this.#watcher;
-    const page = server.at(`/tasks/${encodeURIComponent(snapshot.task_id)}`);
+    const page = this.#watcher.server.pageOf(snapshot.task_id);
     if (countRows(snapshot)) return { href: `${page}#outcome`, text: WORDS.card.show_table };
     const text = showAll(snapshot);
-    const path = `/tasks/${encodeURIComponent(snapshot.task_id)}/result`;
-    return text ? { href: server.at(path), text } : null;
+    return text ? { href: `${page}/result`, text } : null;
   }
 
   /** @param {Snapshot} snapshot */

@@ -65,9 +65,12 @@ function build(root, words) {
   more.hidden = link.hidden = list.hidden = true;
   headline.textContent = words.headline;
   const line = document.createElement("p");
+  line.className = "said";
   line.append(headline, " ", part("text"), " ", part("numbers"), " ", link, " ", part("files"));
   const head = document.createElement("div");
+  head.className = "head";
   head.append(sign, " ", title, " ", part("when"), " ", actions, " ", more);
+  root.classList.add("card"); // styles match a class sooner than what is in an element
   root.replaceChildren(head, bar, " ", part("figure"), line, part("line"), part("streams"), message, part("note"), list);
 }
 

@@ -44,7 +44,7 @@ import { failure, headline, partsWords, shortResult, took, waiting } from "./wor
 
 const WORKERLESS_MS = 5000;
 const DAY_MS = 86_400_000;
-const FEWEST_DAYS = 2; // that are counted as days: before that, hours
+const MIN_DAYS = 2; // that are counted as days: before that, hours
 const CANCELLED = "Cancelled"; // the server's status, which the headline says better
 const PENDING = "Pending..."; // the article's word for a task that waits for its first worker
 
@@ -164,7 +164,8 @@ function numbers(snapshot, { now, rate, left, labels = {} }, isOfAll) {
         left ? formatLeft(left) : "",
       ]);
     case "succeeded":
-      return labels.succeeded && snapshot.attempt === 1 ? fill(WORDS.numbers.succeeded_in, { time: took(snapshot) }) : "";
+      if (snapshot.attempt > 1) return fill(WORDS.numbers.in_all, { time: took(snapshot, snapshot.created_at) });
+      return labels.succeeded && snapshot.attempt ? fill(WORDS.numbers.succeeded_in, { time: took(snapshot) }) : "";
     default:
       return "";
   }
@@ -174,7 +175,7 @@ function numbers(snapshot, { now, rate, left, labels = {} }, isOfAll) {
 function countdown(due, now) {
   if (!due) return "";
   const ms = Date.parse(due) - now;
-  if (ms >= FEWEST_DAYS * DAY_MS) return counted(WORDS.countdown.days, Math.round(ms / DAY_MS));
+  if (ms >= MIN_DAYS * DAY_MS) return counted(WORDS.countdown.days, Math.round(ms / DAY_MS));
   return ms > 0 ? fill(WORDS.countdown.in, { time: formatDuration(ms) }) : WORDS.countdown.now;
 }
 

@@ -3,6 +3,7 @@
  * nothing that the page has already.
  */
 
+import css from "../streams.css";
 import { markdownBox } from "./stream-drawing.js";
 import { StreamOutput } from "./stream-output.js";
 import { TaskStream } from "./task-stream.js";
@@ -26,6 +27,19 @@ const MAX_SHOWN = 2; // streams, the last that have begun
 const MAX_CHARS = 4000; // of each
 const TAIL_BYTES = 4096; // that a card reads which comes late
 
+/** @type {CSSStyleSheet | undefined} */
+let sheet;
+
+/** Pages of our own have these styles in theirs; an element has its own. @param {Node} root */
+function style(root) {
+  if (!(root instanceof ShadowRoot)) return;
+  if (!sheet) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+  }
+  if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets.push(sheet);
+}
+
 export class CardStreams {
   #box;
   #source;
@@ -37,6 +51,7 @@ export class CardStreams {
   constructor(box, source) {
     this.#box = box;
     this.#source = source;
+    style(box.getRootNode());
     box.replaceChildren(this.#more);
   }
 

@@ -80,7 +80,8 @@ export default {
     "retrying": "retrying at {time}",
     "until": "until {time}",
     "elapsed": "{time} elapsed",
-    "succeeded_in": "in {time}"
+    "succeeded_in": "in {time}",
+    "in_all": "{time} from request to end"
   },
   "errors": {
     "WorkerLost": "Its worker died and no attempts remain.",
@@ -188,6 +189,7 @@ export default {
     "of_attempts": "{failures} of {attempts}",
     "requested": "Requested",
     "started": "Started",
+    "last_started": "Last attempt started",
     "finished": "Finished",
     "task": "Task"
   },
@@ -211,7 +213,7 @@ export default {
   },
   "page": {
     "copied": "Copied",
-    "gap": "Lines up to {line} are no longer kept.",
+    "gap": "Lines up to {line} have been dropped.",
     "line": "Line {line}",
     "ended": "Ended",
     "writing": "Being written",

@@ -25,6 +25,7 @@ import { onTick } from "./ticker.js";
 
 export class Card {
   #host;
+  #root;
   #watcher;
   #parts;
   #actions;
@@ -54,6 +55,7 @@ export class Card {
   constructor(host, root, watcher, options) {
     const { hasActions, headline = WORDS.list.loading } = options;
     this.#host = host;
+    this.#root = root;
     this.#watcher = watcher;
     this.#parts = adopt(root, { title: host.getAttribute("label") ?? WORDS.card.title, headline });
     this.#parts.more.addEventListener("click", () => this.#toggleDetails());
@@ -64,7 +66,7 @@ export class Card {
   /**
    * Show what is known by now.
    *
-   * @param {Snapshot | null} snapshot null: the task is no longer kept, or not the caller's
+   * @param {Snapshot | null} snapshot null: the task is gone, or not the caller's
    * @param {LogLine | null} line the newest of its log
    * @param {boolean} isForgotten
    */
@@ -74,8 +76,9 @@ export class Card {
     this.#missing = snapshot ? "" : isForgotten ? WORDS.forgotten : WORDS.missing;
     if (snapshot) this.#pace.observe(asShown(snapshot));
     this.#unobserve ??= watchView(this.#host, (isInView) => {
+      const comes = isInView && !this.#isInView;
       this.#isInView = isInView;
-      this.#drawSoon();
+      if (comes) this.#drawSoon();
     });
     if (this.#actions) {
       this.#forget ??= this.#watcher.connection.on("change", () => this.#drawSoon());
@@ -83,6 +86,12 @@ export class Card {
     if (!snapshot || isFinal(snapshot)) this.#endTicking();
     else this.#stopTicking ??= onTick(() => this.#drawSoon());
     this.#drawSoon();
+  }
+
+  /** Draw what is known by now: a card that comes into a page is laid out once, not first as one that is loading. */
+  drawNow() {
+    drawNoMore(this.#drawing);
+    this.#draw();
   }
 
   /**
@@ -113,7 +122,7 @@ export class Card {
 
   // Drawing: all cards in one frame, and no part that has not changed
 
-  /** What nobody looks at can wait, but for a change of its phase: it may belong elsewhere in a list. */
+  /** What nobody looks at can wait, except for a change of its phase: it may belong elsewhere in a list. */
   #drawSoon() {
     const canWait = !this.#isInView && this.#snapshot?.phase === this.#host.dataset.phase;
     (canWait ? drawLater : drawSoon)(this.#drawing);
@@ -131,7 +140,8 @@ export class Card {
 
   #toggleDetails() {
     const { more } = this.#parts;
-    set(more, "aria-expanded", String(more.getAttribute("aria-expanded") !== "true"));
+    const isOpen = this.#root.classList.toggle("open");
+    set(more, "aria-expanded", String(isOpen));
     this.#drawSoon();
   }
 }

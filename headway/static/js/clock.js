@@ -36,12 +36,14 @@ export class ServerClock {
   }
 
   /**
-   * Take in a time that has been at the server, perhaps long ago.
+   * Take in a time that has been at the server, perhaps long ago. Returns its time now, as `now` does.
    *
    * @param {number} time ms
    */
   observe(time) {
-    this.#offset = Math.max(this.#offset, time - this.#steady());
+    const steady = this.#steady();
+    this.#offset = Math.max(this.#offset, time - steady);
+    return Math.round(steady + this.#offset);
   }
 
   /** Measure again: the server's clock may have been set, or it may be another server's. */

@@ -3,7 +3,7 @@
 import { translatedLabels } from "./language.js";
 import { ServerClock } from "./clock.js";
 import { ConnectionFacts } from "./connection-facts.js";
-import { KeptSocket } from "./kept-socket.js";
+import { ReconnectingSocket } from "./reconnecting-socket.js";
 import { Emitter } from "./listeners.js";
 import { Server } from "./server.js";
 import { Socket } from "./socket.js";
@@ -38,7 +38,7 @@ export class Connection extends Emitter {
   } = {}) {
     super();
     this.address = server;
-    this.#socket = new KeptSocket(socket, random);
+    this.#socket = new ReconnectingSocket(socket, random);
     this.clock = clock;
     /** When anything was last heard; the server's time, ms. */
     this.heardAt = clock.now();
@@ -131,8 +131,7 @@ export class Connection extends Emitter {
    * @param {string} time
    */
   observe(time) {
-    this.clock.observe(Date.parse(time));
-    this.heardAt = this.now();
+    this.heardAt = this.clock.observe(Date.parse(time));
   }
 
   /**

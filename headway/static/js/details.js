@@ -29,7 +29,7 @@ export function details(snapshot, labels = {}) {
     [names.attempts, attempts ? String(attempt) : ""],
     [names.failed_attempts, attempts && failures ? fill(names.of_attempts, of) : ""],
     [names.requested, formatTime(snapshot.created_at)],
-    [names.started, formatTime(snapshot.started_at)],
+    [attempt > 1 ? names.last_started : names.started, formatTime(snapshot.started_at)],
     [names.finished, formatTime(snapshot.finished_at)],
     [names.task, snapshot.task_id],
   ];

@@ -1,8 +1,9 @@
 /**
- * One drawing for all cards of a page: a frame costs the browser about the same for one card as for many. Where many
- * have news the frames are fewer, ten a second at least.
+ * One drawing for all cards of a page: a frame costs the browser about the same for one card as for several. Where many
+ * have news the frames are fewer, ten a second at least; what is more than a frame has time for comes in the next.
  */
 
+import { frameAfter, msLeft } from "./frame-time.js";
 import { callAll } from "./listeners.js";
 
 const REST_MS = 10; // until the next drawing, for each card that this one drew
@@ -18,6 +19,7 @@ const outOfView = new Set();
 let later;
 let isDue = false;
 let restsUntil = 0;
+let inARow = 0; // how many were drawn in frames that followed each other
 
 /**
  * Have a card drawn: once, however often it was asked for.
@@ -29,9 +31,7 @@ export function drawSoon(draw) {
   outOfView.delete(draw);
   if (isDue) return;
   isDue = true;
-  const rest = Math.min(restsUntil - performance.now(), LONGEST_REST_MS); // that clock may have stood still
-  if (rest > 0) setTimeout(() => requestAnimationFrame(drawAll), rest);
-  else requestAnimationFrame(drawAll);
+  frameAfter(restsUntil - performance.now(), drawAll);
 }
 
 /**
@@ -57,10 +57,17 @@ function drawSome() {
   if (outOfView.size) later = setTimeout(drawSome, LATER_MS);
 }
 
-function drawAll() {
-  const drawings = [...waiting];
-  waiting.clear();
-  isDue = false;
-  restsUntil = performance.now() + Math.min(REST_MS * drawings.length, LONGEST_REST_MS);
-  callAll(drawings);
+/** @param {number} time the frame's */
+function drawAll(time) {
+  msLeft(time);
+  for (const draw of [...waiting]) {
+    waiting.delete(draw);
+    callAll([draw]);
+    inARow++;
+    if (msLeft(time) <= 0) break;
+  }
+  restsUntil = performance.now() + Math.min(REST_MS * inARow, LONGEST_REST_MS);
+  isDue = waiting.size > 0;
+  if (isDue) requestAnimationFrame(drawAll);
+  else inARow = 0;
 }

@@ -3,6 +3,11 @@
 import WORDS from "./card-words.js";
 
 const SPACE = "\u202f"; // narrow, and no line break
+/** @type {Intl.DateTimeFormatOptions} */
+const MINUTES = { hourCycle: "h23", hour: "2-digit", minute: "2-digit" };
+
+/** @type {Map<string, any>} formats of Intl: to make one takes a hundred times as long as to use it */
+const made = new Map();
 
 /** @param {number} part */
 export function formatPercent(part) {
@@ -54,14 +59,9 @@ export function formatTook(ms) {
 export function formatTime(time, now = Date.now()) {
   const date = new Date(time ?? NaN);
   if (Number.isNaN(date.getTime())) return "";
-  const clock = date.toLocaleTimeString(locales(), {
-    hourCycle: "h23",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-  });
+  const clock = written(date, { ...MINUTES, second: "2-digit" });
   const isToday = date.toDateString() === new Date(now).toDateString();
-  return isToday ? clock : `${date.toLocaleDateString(locales())} ${clock}`;
+  return isToday ? clock : `${written(date)} ${clock}`;
 }
 
 /**
@@ -74,15 +74,9 @@ export function formatWhen(time, now = Date.now()) {
   const date = new Date(time ?? NaN);
   if (Number.isNaN(date.getTime())) return "";
   const today = new Date(now);
-  if (date.toDateString() === today.toDateString()) {
-    return date.toLocaleTimeString(locales(), { hourCycle: "h23", hour: "2-digit", minute: "2-digit" });
-  }
+  if (date.toDateString() === today.toDateString()) return written(date, MINUTES);
   const isThisYear = date.getFullYear() === today.getFullYear();
-  return date.toLocaleDateString(locales(), {
-    day: "numeric",
-    month: "short",
-    year: isThisYear ? undefined : "numeric",
-  });
+  return written(date, { day: "numeric", month: "short", year: isThisYear ? undefined : "numeric" });
 }
 
 /** @param {number} rate per second */
@@ -114,6 +108,26 @@ export function formatNumber(number) {
   return rest ? `${digits}.${rest}` : digits;
 }
 
+/**
+ * The format of this key, made once for each language.
+ *
+ * @template T
+ * @param {string} key
+ * @param {() => T} make
+ * @returns {T}
+ */
+function kept(key, make) {
+  const full = `${WORDS.language} ${key}`;
+  if (!made.has(full)) made.set(full, make());
+  return made.get(full);
+}
+
+/** @param {Date} date @param {Intl.DateTimeFormatOptions} [options] */
+function written(date, options = {}) {
+  const zone = date.getTimezoneOffset(); // a format keeps to its own; the reader may travel
+  return kept(`${zone} ${JSON.stringify(options)}`, () => new Intl.DateTimeFormat(locales(), options)).format(date);
+}
+
 /** The reader's own kinds of the page's language, as en-GB, then the language itself. */
 function locales() {
   const { language } = WORDS;
@@ -129,7 +143,7 @@ function locales() {
  * @param {number} count
  */
 export function counted(forms, count) {
-  const form = new Intl.PluralRules(WORDS.language).select(count);
+  const form = kept("plural", () => new Intl.PluralRules(WORDS.language)).select(count);
   return fill(forms[form] ?? forms.other, { count: formatNumber(count) });
 }
 

@@ -2,6 +2,7 @@
 
 import WORDS from "./card-words.js";
 import { Choice } from "./choice.js";
+import { drawSoon } from "./drawing.js";
 import { fill } from "./format.js";
 import { ListItems } from "./list-items.js";
 import { ListPages } from "./list-pages.js";
@@ -35,6 +36,7 @@ export class HeadwayList extends LiveElement {
   #pages;
   /** @type {ListTools | undefined} */
   #tools;
+  #drawTools = () => this.#showTools();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #refresh;
 
@@ -153,14 +155,13 @@ export class HeadwayList extends LiveElement {
     if (known?.snapshot.phase === snapshot.phase) return void this.#take(snapshot, watcher);
     if (known && !query.allows(snapshot.phase)) this.#items.remove(task_id);
     else if (known || query.matches(snapshot)) this.#take(snapshot, watcher);
-    this.#showTools();
+    drawSoon(this.#drawTools);
   }
 
   /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */
   #take(snapshot, { server }) {
     this.#counts.note(snapshot.task_id, snapshot.phase);
-    this.#items.take(snapshot, server.at(`/status/${encodeURIComponent(snapshot.task_id)}`));
-    this.#empty.hidden = true;
+    if (this.#items.take(snapshot, server)) this.#empty.hidden = true;
   }
 
   /** @param {string} taskId @param {boolean} isForgotten */
@@ -168,16 +169,15 @@ export class HeadwayList extends LiveElement {
     this.announcer?.remove(taskId, isForgotten);
     for (const teller of this.#tellers) teller.remove(taskId);
     this.#counts.remove(taskId);
-    if (!this.#items.get(taskId)) return;
     this.#items.lose(taskId, isForgotten);
-    this.#showTools();
+    drawSoon(this.#drawTools);
   }
 }
 
 /** @param {import("./server.js").Server} server */
 function tellersOf(server) {
   const notifier = new Notifier(
-    (taskId) => server.at(`/tasks/${encodeURIComponent(taskId)}`),
+    (taskId) => server.pageOf(taskId),
     (address) => visit(server, address.slice(server.base.length), "_blank"),
   );
   return [new TabTitle(document), notifier];

@@ -35,6 +35,7 @@ export class HeadwayTask extends LiveElement {
       if (snapshot) this.#tell(snapshot, watcher);
       else this.#miss(taskId, watcher, isForgotten);
     });
+    card.drawNow();
     return () => {
       stop();
       card.stop();

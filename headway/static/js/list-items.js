@@ -1,6 +1,7 @@
 /** The cards of a `<headway-list>`: an item for each task that it shows, each where it belongs. */
 
 import { PARTS } from "./card-parts.js";
+import { Placing } from "./frame-time.js";
 import { ENDED, arrange, compare, rank } from "./order.js";
 import { asShown } from "./snapshot.js";
 
@@ -19,9 +20,12 @@ const HANDED_ON = ["token", "actions"]; // attributes of the list that each of i
 export class ListItems {
   /** @type {Map<string, Known>} by task id */
   #known = new Map();
+  /** @type {Set<HTMLElement>} items that are not in the list yet, or may stand elsewhere now */
+  #unplaced = new Set();
   #element;
   #seen;
   #list = document.createElement("ul");
+  #placing = new Placing();
   /** Takes part in what leaves the list. @type {Choice | undefined} */
   choice;
 
@@ -50,27 +54,27 @@ export class ListItems {
   }
 
   /**
-   * Show a task; an older snapshot than the last changes nothing.
+   * Show a task; an older snapshot than the last changes nothing. Returns whether it has an item from now on.
    *
    * @param {Snapshot} snapshot
-   * @param {string} src of its card
+   * @param {import("./server.js").Server} server
    */
-  take(snapshot, src) {
+  take(snapshot, server) {
     const { task_id } = snapshot;
     const known = this.#known.get(task_id);
-    if (known && snapshot.version < known.snapshot.version) return;
+    if (known && snapshot.version < known.snapshot.version) return false;
     const shown = asShown(snapshot);
     const { phase } = shown;
-    const item = known?.item ?? this.#add(src);
+    const item = known?.item ?? this.#add(server.at(`/status/${encodeURIComponent(task_id)}`));
     this.#known.set(task_id, { item, snapshot, shown }); // what is in it, its element watches
-    if (known?.shown.phase === phase) return;
+    if (known?.shown.phase === phase) return false;
     Object.assign(item.dataset, { taskId: task_id, phase, title: snapshot.title });
-    this.#place(item, shown);
-    this.choice?.show();
+    this.#placeSoon(item);
+    return !known;
   }
 
   /**
-   * The task is no longer kept.
+   * The task is gone.
    *
    * @param {string} taskId
    * @param {boolean} isForgotten
@@ -94,6 +98,7 @@ export class ListItems {
   remove(taskId) {
     const { item } = /** @type {Known} */ (this.#known.get(taskId));
     this.#known.delete(taskId);
+    this.#unplaced.delete(item);
     if (this.choice) this.choice.remove(item);
     else item.remove();
   }
@@ -103,7 +108,6 @@ export class ListItems {
     const item = document.createElement("li");
     item.part.add("item");
     item.append(this.#card(src));
-    this.#list.append(item);
     return item;
   }
 
@@ -119,12 +123,27 @@ export class ListItems {
     return card;
   }
 
-  /** @param {HTMLElement} item @param {Snapshot} snapshot */
-  #place(item, snapshot) {
-    const isRow = rank(snapshot, this.#seen) === ENDED;
-    item.querySelector("headway-task")?.toggleAttribute("row", isRow);
-    const shown = [...this.#known.values()];
-    shown.sort((one, other) => compare(one.shown, other.shown, this.#seen));
-    arrange(this.#list, shown.map((one) => one.item), new Set([item]));
+  /** Once in a frame, however many tasks have come or changed. @param {HTMLElement} item */
+  #placeSoon(item) {
+    if (!this.#unplaced.size) this.#placing.ask((time) => this.#place(time));
+    this.#unplaced.add(item);
+  }
+
+  /** Put what has changed where it belongs, and of what is new the first few. @param {number} time the frame's */
+  #place(time) {
+    const inOrder = [...this.#known.values()];
+    inOrder.sort((one, other) => compare(one.shown, other.shown, this.#seen));
+    let room = this.#placing.room(time);
+    const placed = inOrder.filter(({ item }) => item.parentElement || room-- > 0);
+    const before = this.#list.childElementCount;
+    for (const { item, shown } of placed) {
+      const isRow = rank(shown, this.#seen) === ENDED;
+      if (this.#unplaced.has(item)) item.querySelector("headway-task")?.toggleAttribute("row", isRow);
+    }
+    arrange(this.#list, placed.map(({ item }) => item), this.#unplaced);
+    this.#placing.measure(placed.length - before, placed.length === inOrder.length);
+    for (const { item } of placed) this.#unplaced.delete(item);
+    if (this.#unplaced.size) this.#placing.ask((next) => this.#place(next));
+    this.choice?.show();
   }
 }

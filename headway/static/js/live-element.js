@@ -18,6 +18,9 @@ import { release, watcherOf } from "./watchers.js";
 
 const GRACE_MS = 300; // a check that is answered sooner is no loss of connection
 
+/** The styles of all elements: a page's own elements may add to them. */
+export const STYLES = [card, list];
+
 /** @type {CSSStyleSheet | undefined} */
 let sheet;
 
@@ -25,7 +28,7 @@ let sheet;
 function ownStyle() {
   if (!sheet) {
     sheet = new CSSStyleSheet();
-    sheet.replaceSync(card + list);
+    sheet.replaceSync(STYLES.join(""));
   }
   return sheet;
 }

@@ -90,9 +90,10 @@ export class Notifier {
     const { task_id, phase } = snapshot;
     const news = newsOf(snapshot);
     const before = this.#seen.get(task_id);
+    if (before === news) return;
     this.#seen.set(task_id, news);
     // A task that had ended before the page was opened is not told of.
-    if (!before || before === news || !(isFinal(snapshot) || phase === "waiting")) return;
+    if (!before || !(isFinal(snapshot) || phase === "waiting")) return;
     if (document.hidden && Notifier.isOn) void this.#tell(snapshot, labels);
   }
 
@@ -113,7 +114,7 @@ export class Notifier {
     };
   }
 
-  /** @param {string} taskId of a task that is no longer kept */
+  /** @param {string} taskId of a task that is gone */
   remove(taskId) {
     this.#seen.delete(taskId);
   }
@@ -137,5 +138,5 @@ export class Notifier {
  * @param {Snapshot} snapshot
  */
 export function newsOf({ phase, question }) {
-  return [phase, question?.id, question?.reminded_at].filter(Boolean).join(" ");
+  return question ? [phase, question.id, question.reminded_at].filter(Boolean).join(" ") : phase;
 }

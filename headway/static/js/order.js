@@ -53,7 +53,7 @@ function latest({ created_at, finished_at }, place) {
  * Put items into this order, moving those that changed and no others. The focus stays where it is.
  *
  * @param {HTMLElement} list
- * @param {HTMLElement[]} items all of the list's, in the order wanted
+ * @param {HTMLElement[]} items all of the list's and those that are new to it, in the order wanted
  * @param {ReadonlySet<HTMLElement>} changed
  */
 export function arrange(list, items, changed) {
@@ -61,7 +61,7 @@ export function arrange(list, items, changed) {
     /** @type {HTMLElement | null} */
     let next = null;
     for (const item of items.toReversed()) {
-      if (mayMove(item) && item.nextElementSibling !== next) move(list, item, next);
+      if (mayMove(item) && (!item.parentElement || item.nextElementSibling !== next)) move(list, item, next);
       next = item;
     }
   };

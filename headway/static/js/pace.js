@@ -4,7 +4,7 @@
 
 const SMOOTHING = 0.3; // as tqdm's
 const QUIET_MS = 2000;
-const FEWEST_UPDATES = 3;
+const MIN_UPDATES = 3;
 const STEADY = 0.15; // of the rate: varies less than this, one number says it
 const WILD = 0.5; // varies more than this, no number does
 
@@ -53,7 +53,7 @@ export class Pace {
   left({ current, total }, now) {
     const rate = this.rate(now);
     const doubt = this.#spread / this.#rate;
-    if (!rate || total === null || this.#updates < FEWEST_UPDATES || doubt > WILD) return null;
+    if (!rate || total === null || this.#updates < MIN_UPDATES || doubt > WILD) return null;
     const since = (now - this.#at) / 1000;
     const after = (/** @type {number} */ speed) => (total - current) / speed - since;
     return doubt < STEADY ? [after(rate), after(rate)] : [after(rate * (1 + doubt)), after(rate * (1 - doubt))];

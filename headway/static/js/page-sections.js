@@ -10,6 +10,8 @@ export class PageSections {
   #page;
   #onRenewed;
   #renewals = 0;
+  /** @type {Map<string, string>} by id, each section as the server last made it: what a reader did stays until then */
+  #made = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #soon;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -22,6 +24,7 @@ export class PageSections {
   constructor(page, onRenewed) {
     this.#page = page;
     this.#onRenewed = onRenewed;
+    for (const section of page.querySelectorAll("[data-live]")) this.#made.set(section.id, section.outerHTML);
     localise(page);
   }
 
@@ -61,7 +64,8 @@ export class PageSections {
   #replace(page) {
     for (const section of this.#page.querySelectorAll("[data-live]")) {
       const next = page.getElementById(section.id);
-      if (!next || next.outerHTML === section.outerHTML || isSameQuestion(section, next)) continue;
+      if (!next || next.outerHTML === this.#made.get(section.id) || isSameQuestion(section, next)) continue;
+      this.#made.set(section.id, next.outerHTML);
       const held = section.contains(document.activeElement);
       section.replaceWith(document.adoptNode(next));
       if (held) this.#page.querySelector("h1")?.focus(); // not where nobody knows

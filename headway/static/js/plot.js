@@ -16,7 +16,7 @@ const FASTEST = 0.8; // of the height
 const SMOOTHING = 0.3; // as tqdm's
 export const MAX_POINTS = 240;
 const FIRST_GAP_MS = 100;
-const FEWEST_POINTS = 3; // below that there is no curve to see
+const MIN_POINTS = 3; // below that there is no curve to see
 const PLOTTED = ["running", "succeeded", "failed", "cancelled"];
 
 export class Plot {
@@ -40,14 +40,15 @@ export class Plot {
   take(snapshot) {
     const { phase, attempt, current, total, status, updated_at, started_at, finished_at } = snapshot;
     this.#pace.observe(snapshot);
-    const begins = this.#attempt !== null && attempt !== this.#attempt;
+    const begins = attempt !== this.#attempt && attempt > 1;
     this.#attempt = attempt;
     if (phase === "running" && begins && !current && status) return false; // it goes on where its first report says
     const at = Date.parse(finished_at ?? updated_at); // an ended task changes when another one goes on
     const last = this.points.at(-1);
     const isDue = !last || at - last[0] >= (phase === "running" ? this.#gap : 1);
     if (!started_at || !PLOTTED.includes(phase) || !isDue) return false;
-    this.points.push([at, current, total]);
+    // One that has ended without a report has come as far as the run before it, where it would have gone on.
+    this.points.push(finished_at && !current && last ? [at, last[1], last[2]] : [at, current, total]);
     if (this.points.length > MAX_POINTS) {
       const kept = (this.points.length - 1) % 2; // the last one stays
       this.points = this.points.filter((_, place) => place % 2 === kept);
@@ -59,7 +60,7 @@ export class Plot {
   /** Whether the task has reported progress before its end, which alone is reported of each. */
   get hasCurve() {
     const { points } = this;
-    return points.length >= FEWEST_POINTS && points.slice(0, -1).some(([, current]) => current !== points[0][1]);
+    return points.length >= MIN_POINTS && points.slice(0, -1).some(([, current]) => current !== points[0][1]);
   }
 
   /**
@@ -84,8 +85,8 @@ export class Plot {
   /** What it shows, in words. @param {Snapshot} snapshot */
   summary(snapshot) {
     const { points } = this;
-    const part = percent(snapshot);
-    const [at, current] = points[points.length - 1];
+    const [at, current, total] = points[points.length - 1];
+    const part = percent(snapshot) || (total ? Math.floor((100 * current) / total) : null);
     const fastest = Math.max(0, ...rates(points).map(([, rate]) => rate));
     const reached = part === null ? String(current) : formatPercent(part);
     return joined([

@@ -40,7 +40,7 @@ export class Poller {
     this.#startOrStop();
   }
 
-  /** Poll often again, and read all anew: the server's time, too. */
+  /** Poll often again, and read everything again: the server's time, too. */
   resetInterval() {
     this.#pollAgainIn = POLL_MS.min;
     this.#tags.clear();

@@ -4,7 +4,7 @@ import WORDS from "./card-words.js";
 
 /** @typedef {import("./server.js").Server} Server */
 
-/** @typedef {{key: string, on: boolean}} About */
+/** @typedef {{key: string | null, on: boolean}} About the key is null where the server sends nothing */
 
 /**
  * Let a checkbox turn it on and off. Its label says why it cannot be on, and is hidden where the server sends none.
@@ -16,8 +16,8 @@ import WORDS from "./card-words.js";
 export async function offerPush(box, label, server) {
   // A service worker is of the page's own origin, and only a cookie says whose tasks it tells of.
   if (server.token || (server.origin ?? location.origin) !== location.origin) return;
-  const about = await ask(server).catch(() => null);
-  if (!about) return;
+  const { key } = await ask(server).catch(() => ({ key: null }));
+  if (!key) return;
   const note = document.createElement("span");
   label.append(` ${WORDS.push.label}`, note);
   /** @param {keyof typeof WORDS.push.unavailable | "" | "failed"} why */
@@ -26,12 +26,12 @@ export async function offerPush(box, label, server) {
     box.disabled = why !== "" && why !== "failed";
   };
   say(obstacle());
-  box.checked = !obstacle() && (await isOn(server, about.key).catch(() => false));
+  box.checked = !obstacle() && (await isOn(server, key).catch(() => false));
   box.addEventListener("change", async () => {
     const wanted = box.checked;
     box.disabled = true;
     try {
-      if (wanted) await turnOn(server, about.key);
+      if (wanted) await turnOn(server, key);
       else await turnOff(server);
       box.checked = wanted && Notification.permission === "granted";
       say(obstacle());
@@ -66,7 +66,7 @@ export function obstacle() {
 async function isOn(server, key) {
   const subscription = await subscriptionOf(server);
   if (!subscription || keyOf(subscription) !== key) return false;
-  return Boolean((await ask(server, await digest(subscription.endpoint)))?.on);
+  return (await ask(server, await digest(subscription.endpoint))).on;
 }
 
 /** @param {Server} server @param {string} key */
@@ -106,10 +106,11 @@ async function untilActive({ active, installing, waiting }) {
   }));
 }
 
-/** What the server says of its key and of a browser; null where it sends nothing. @param {Server} server @returns {Promise<About | null>} */
+/** What the server says of its key and of a browser. @param {Server} server @returns {Promise<About>} */
 async function ask(server, device = "") {
   const response = await fetch(server.at(`/push${device && `?device=${device}`}`), { headers: server.headers });
-  return response.ok ? response.json() : null;
+  if (!response.ok) throw new Error(`The server refuses: ${response.status}.`);
+  return response.json();
 }
 
 /** @param {Server} server @param {string} method @param {object} body */

@@ -44,6 +44,11 @@ export class Server {
     return this.base + path;
   }
 
+  /** The address of a task's own page. @param {string} taskId */
+  pageOf(taskId) {
+    return this.at(`/tasks/${encodeURIComponent(taskId)}`);
+  }
+
   /** What each request carries. @returns {Record<string, string>} */
   get headers() {
     return { Accept: "application/json", ...(this.token && { Authorization: `Bearer ${this.token}` }) };

@@ -94,6 +94,8 @@ const BLANK = {
   files: null,
 };
 const BLANK_STEP = { index: null, count: null, name: "", current: 0, total: null };
+const KEYS = Object.keys(BLANK);
+const STEP_KEYS = Object.keys(BLANK_STEP);
 
 /**
  * Whether there is no more to come of a task and of its parts.
@@ -154,6 +156,27 @@ export function isNewer(next, prev) {
  * @returns {Snapshot}
  */
 export function normalize(raw) {
+  return isWhole(raw) ? /** @type {Snapshot} */ (raw) : completed(raw);
+}
+
+/**
+ * Whether a snapshot is as this version's server writes it: nearly all are, and a copy of each would be waste.
+ *
+ * @param {any} raw
+ */
+function isWhole(raw) {
+  const { title, state, phase, current, total, step } = raw;
+  if (!title || !state || !phase || typeof current !== "number" || !isNumberOrNull(total)) return false;
+  return KEYS.every((key) => key in raw) && (step === null || STEP_KEYS.every((key) => key in step));
+}
+
+/** @param {unknown} value */
+function isNumberOrNull(value) {
+  return value === null || typeof value === "number";
+}
+
+/** @param {Partial<Snapshot> & {task_id: string}} raw @returns {Snapshot} */
+function completed(raw) {
   const { task_id, name, title = name || task_id, phase, state = "PROGRESS" } = raw;
   const { current = 0, total = null, step } = raw;
   return {

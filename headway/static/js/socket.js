@@ -8,7 +8,7 @@
 import { EngineSocket } from "./engine-socket.js";
 import { parse } from "./exact.js";
 
-const PACKET = /^(\d)(\d*)(.*)$/s; // its type, the number of a call, JSON
+const HEAD = /^(\d)(\d*)/; // a packet's type and the number of a call; JSON follows
 
 export class Socket {
   /** @type {Map<string, (payload: any) => void>} */
@@ -87,10 +87,10 @@ export class Socket {
   #read(message) {
     let type, number, payload;
     try {
-      const found = /** @type {RegExpExecArray} */ (PACKET.exec(message));
-      type = found[1];
-      number = Number(found[2]);
-      payload = found[3] && parse(found[3]);
+      const [head, first, rest] = /** @type {RegExpExecArray} */ (HEAD.exec(message));
+      type = first;
+      number = Number(rest);
+      payload = message.length > head.length && parse(message.slice(head.length));
     } catch {
       return this.#engine.lose("parse error");
     }

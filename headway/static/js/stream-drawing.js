@@ -4,6 +4,7 @@ import { AnsiText, nodeOf } from "./ansi.js";
 
 /**
  * @typedef {import("./headway-markdown.js").Tree} Tree
+ * @typedef {import("./headway-markdown.js").Piece} Piece
  * @typedef {typeof import("./headway-markdown.js").MarkdownText} Reader
  */
 
@@ -38,6 +39,8 @@ class MarkdownDrawing {
   #text;
   /** Of the last block, which may go on. @type {ChildNode[]} */
   #open = [];
+  /** Of what a link that is defined later may change. @type {Map<Piece, ChildNode[]>} */
+  #changing = new Map();
 
   /** @param {HTMLElement} box @param {Reader} Reader */
   constructor(box, Reader) {
@@ -49,16 +52,33 @@ class MarkdownDrawing {
   clear() {
     this.#text = new this.#Reader();
     this.#open = [];
+    this.#changing.clear();
     this.#box.replaceChildren();
   }
 
-  /** @param {string} text that follows */
-  add(text) {
-    const { done, open } = this.#text.read(text);
-    const next = open.map(elementOf);
+  /** @param {string} text that follows @param {boolean} isQuiet whether nothing seems to follow it */
+  add(text, isQuiet) {
+    const { done, changed, open } = this.#text.read(text, isQuiet);
+    for (const piece of changed) this.#replace(piece);
     for (const node of this.#open) node.remove();
-    this.#box.append(...done.map(elementOf), ...next);
-    this.#open = next;
+    for (const piece of done) this.#box.append(...this.#drawn(piece));
+    this.#open = open.map(elementOf);
+    this.#box.append(...this.#open);
+  }
+
+  /** @param {Piece} piece */
+  #replace(piece) {
+    const [first, ...others] = (this.#changing.get(piece) ?? []).filter(({ parentNode }) => parentNode === this.#box);
+    if (!first) return; // the box has forgotten it
+    for (const node of others) node.remove();
+    first.replaceWith(...this.#drawn(piece));
+  }
+
+  /** @param {Piece} piece */
+  #drawn(piece) {
+    const nodes = piece.trees.map(elementOf);
+    if (piece.canChange) this.#changing.set(piece, nodes);
+    return nodes;
   }
 }
 

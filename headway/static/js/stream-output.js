@@ -2,6 +2,8 @@
 
 import { ColouredDrawing, markdownDrawing } from "./stream-drawing.js";
 
+const QUIET_MS = 300; // without more text, after which what there is is drawn as if nothing followed
+
 export class StreamOutput {
   #box;
   #follow;
@@ -11,6 +13,8 @@ export class StreamOutput {
   #waiting = "";
   #isWhole = false;
   #frame = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #quiet;
   #isStopped = false;
 
   /**
@@ -39,6 +43,7 @@ export class StreamOutput {
 
   stop() {
     this.#isStopped = true;
+    clearTimeout(this.#quiet);
     cancelAnimationFrame(this.#frame);
   }
 
@@ -56,7 +61,9 @@ export class StreamOutput {
     if (!this.#drawing) return; // the text waits for it
     const { scrollTop } = this.#box;
     if (this.#isWhole) this.#drawing.clear();
-    this.#drawing.add(this.#waiting);
+    this.#drawing.add(this.#waiting, !this.#waiting);
+    clearTimeout(this.#quiet);
+    if (this.#waiting) this.#quiet = setTimeout(() => this.#ask(), QUIET_MS);
     this.#isWhole = false;
     this.#waiting = "";
     if (this.#follow.checked) this.#forgetBeginning();

@@ -1,7 +1,7 @@
 /** The title and icon of a list's tab: how its running tasks go, and how many failed or asked while nobody looked. */
 
 import { Favicon } from "./favicon.js";
-import { isFinal } from "./snapshot.js";
+import { isFinal, percent } from "./snapshot.js";
 import { newsOf } from "./notifier.js";
 import { headline, tabWords } from "./words.js";
 
@@ -33,15 +33,16 @@ export class TabTitle {
     // What had failed before the page was opened is no news.
     const before = this.#open.get(task_id);
     if (phase === "failed" && this.#page.hidden && before) this.#failed.set(task_id, snapshot);
-    const isAsked = this.#page.hidden && before && newsOf(before) !== newsOf(snapshot);
+    const isNews = !before || newsOf(before) !== newsOf(snapshot);
+    const isAsked = this.#page.hidden && before && isNews;
     if (phase !== "waiting") this.#asked.delete(task_id);
     else if (isAsked) this.#asked.add(task_id);
     if (isFinal(snapshot)) this.#open.delete(task_id);
     else this.#open.set(task_id, snapshot);
-    if (!before || newsOf(before) !== newsOf(snapshot) || task_id === this.#shown) this.#show();
+    if (isNews || (task_id === this.#shown && percent(before) !== percent(snapshot))) this.#show();
   }
 
-  /** @param {string} taskId of a task that is no longer kept */
+  /** @param {string} taskId of a task that is gone */
   remove(taskId) {
     this.#open.delete(taskId);
     this.#failed.delete(taskId);

@@ -10,6 +10,7 @@ import { TaskQuestion } from "./task-question.js";
 import { openParts } from "./snapshot.js";
 import { requestChange } from "./task-requests.js";
 import { TimeForm } from "./time-form.js";
+import { opens } from "./token-links.js";
 import { actions, cancelWords, timeLabel } from "./words.js";
 
 /**
@@ -44,7 +45,7 @@ export class TaskActions {
     this.#focus = new CardFocus(bar, more);
     this.#question = new TaskQuestion(
       message,
-      (taskId) => watcher.server.at(`/tasks/${encodeURIComponent(taskId)}`),
+      (taskId) => watcher.server.pageOf(taskId),
       ({ id }, value) => void this.#ask("answer", { question_id: id, value }),
     );
     this.#buttons.add("now", () => this.#ask("schedule", { countdown: 0 }));
@@ -85,8 +86,9 @@ export class TaskActions {
     const started = await this.#ask("retry", body, body ? `${this.#key} resume` : this.#key);
     if (!started) return;
     this.#key = newKey();
-    const link = document.createElement("a");
-    link.href = this.#watcher.server.at(`/tasks/${encodeURIComponent(started.task_id)}`);
+    const { server } = this.#watcher;
+    const link = document.createElement((await opens(server, started.task_id)) ? "a" : "span");
+    if (link instanceof HTMLAnchorElement) link.href = server.pageOf(started.task_id);
     link.textContent = WORDS.card.new_task;
     const [before, after] = WORDS.card.started_again.split("{task}");
     this.#report.note(before, link, after);

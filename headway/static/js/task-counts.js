@@ -46,7 +46,7 @@ export class TaskCounts {
   }
 
   /**
-   * A task is no longer kept.
+   * A task is gone.
    *
    * @param {string} taskId
    */

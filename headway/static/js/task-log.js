@@ -32,7 +32,7 @@ export class TaskLog {
   /**
    * @param {number} last the number of the last line that is shown already
    * @param {(lines: LogLine[], lost: number) => void} draw gets lines that follow those before, and the number of
-   *   the last line before them that is no longer kept, 0 for none
+   *   the last line before them that was dropped, 0 for none
    * @param {ReadLog} read
    */
   constructor(last, draw, read) {

@@ -49,5 +49,6 @@ export class TaskProgress extends HTMLElement {
     this.#stop();
     const taskId = this.getAttribute("task-id");
     this.#stop = taskId ? sharedWatcher().watchTask(taskId, (...news) => card.take(...news)) : () => {};
+    card.drawNow();
   }
 }

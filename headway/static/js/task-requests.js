@@ -20,7 +20,7 @@ const MAX_IDS = 100; // in one request
 export async function requestChange(watcher, taskId, what, body, key) {
   const { server } = watcher;
   try {
-    const address = server.at(`/tasks/${encodeURIComponent(taskId)}/${what}`);
+    const address = `${server.pageOf(taskId)}/${what}`;
     const snapshot = await post(address, { body, key, headers: server.headers });
     if (snapshot) watcher.receive(snapshot);
     return snapshot;

@@ -3,6 +3,8 @@
  * histories and logs: so following one is a form, whose answer keeps the token in a cookie and leads to the address.
  */
 
+import { read } from "./reading.js";
+
 /** @typedef {import("./server.js").Server} Server */
 
 const MIDDLE = 1; // the button that opens a new tab
@@ -27,6 +29,18 @@ export function followLinks(element, server) {
   };
   for (const name of events) element.addEventListener(name, follow);
   return () => events.forEach((name) => element.removeEventListener(name, follow));
+}
+
+/**
+ * Whether a task may be opened: a token may be for another one alone, or be used up.
+ *
+ * @param {Server} server
+ * @param {string} taskId
+ */
+export async function opens(server, taskId) {
+  if (!server.token) return true;
+  const asked = read(server, `/status?${new URLSearchParams({ task_id: taskId })}`, fetch);
+  return asked.then(({ snapshots }) => snapshots.length > 0).catch(() => false);
 }
 
 /**

@@ -8,10 +8,10 @@ import { isFinal, isNewer } from "./snapshot.js";
  * @typedef {import("./snapshot.js").LogLine} LogLine
  *
  * @callback OnTask called with each newer snapshot, and the newest line of the task's log; null:
- *   no longer kept, or not the caller's
+ *   gone, or not the caller's
  * @param {Snapshot | null} snapshot
  * @param {LogLine | null} line
- * @param {boolean} isForgotten no longer kept because a person had it forgotten
+ * @param {boolean} isForgotten gone because a person had it forgotten
  * @returns {void}
  */
 
@@ -47,7 +47,7 @@ export class TrackedTask {
     return true;
   }
 
-  /** Take in that it is no longer kept, or not the caller's. */
+  /** Take in that it is gone, or not the caller's. */
   miss() {
     this.missing = true;
     this.snapshot = null;

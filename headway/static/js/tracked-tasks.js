@@ -91,7 +91,7 @@ export class TrackedTasks {
   }
 
   /**
-   * Take in that a task is no longer kept, or not the caller's.
+   * Take in that a task is gone, or not the caller's.
    *
    * @param {string} taskId
    */

@@ -224,12 +224,14 @@ function nextAttempt({ failures, max_attempts }) {
 }
 
 /**
- * From the start to the end, of a task with one attempt: when the first of several began a snapshot does not say.
+ * From the start to the end, of a task with one attempt: when the first of several began a snapshot does not say, and
+ * only when the task was requested is sure.
  *
  * @param {Snapshot} snapshot
+ * @param {string | null} [from]
  */
-export function took({ started_at, finished_at, updated_at }) {
-  return formatTook(Date.parse(finished_at ?? updated_at) - Date.parse(started_at ?? updated_at));
+export function took({ started_at, finished_at, updated_at }, from = started_at) {
+  return formatTook(Date.parse(finished_at ?? updated_at) - Date.parse(from ?? updated_at));
 }
 
 /** @param {string} word */

@@ -1,5 +1,5 @@
 -- Ask a person, for a run that ends with it: its task waits for the answer.
--- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: order of the run's delivery; ARGV[4]:
+-- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: generation of the run's delivery; ARGV[4]:
 -- id of the question, ARGV[5]: its key, see questions.lua; ARGV[6]: text, ARGV[7]: choices, ARGV[8]:
 -- schema, as JSON fragments; ARGV[9]: us until its deadline ('' none); ARGV[10]: the message that is
 -- kept; ARGV[11]: ttl in ms; ARGV[12]: us until a reminder, before the deadline ('' none).
@@ -8,7 +8,7 @@
 local record = KEYS[1]
 local id = ARGV[1]
 local token = ARGV[2]
-local order = tonumber(ARGV[3])
+local generation = tonumber(ARGV[3])
 local question = ARGV[4]
 local key = ARGV[5]
 local words = ARGV[6]
@@ -21,7 +21,7 @@ local remind_after = tonumber(ARGV[12])
 -- Sent again because its reply was lost: the answer may be there by now.
 if redis.call('HGET', record, 'asked') == question then return 'waiting' end
 local held = load(record)
-local refused = refusal_of(held, token, order)
+local refused = refusal_of(held, token, generation)
 if refused then return refused end
 if not held.phase then return 'expired' end
 if held.cancel then return 'cancelling' end

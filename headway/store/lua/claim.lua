@@ -1,5 +1,5 @@
 -- Claim a task for a run, which a worker begins for a delivery of its message.
--- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: order of the delivery; ARGV[4]: name,
+-- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: generation of the delivery; ARGV[4]: name,
 -- ARGV[5]: title, ARGV[6]: max_attempts, ARGV[7]: hostname, as JSON fragments; ARGV[8]: the message
 -- that is kept; ARGV[9]: queue; ARGV[10]: ttl in ms; ARGV[11]: lease in us; ARGV[12]: id of this
 -- run; ARGV[13]: id of the send ('' unknown); ARGV[14]: '1' for a message that says its task had a
@@ -11,7 +11,7 @@
 local record = KEYS[1]
 local id = ARGV[1]
 local token = ARGV[2]
-local order = tonumber(ARGV[3])
+local generation = tonumber(ARGV[3])
 local name = ARGV[4]
 local title = ARGV[5]
 local max_attempts = ARGV[6]
@@ -50,7 +50,7 @@ elseif not held.phase then
   add_to_list(resolve_owner(owner, parent, id), parent, id, fields)
 end
 if held.phase == 'waiting' then return 'waiting' end
-if held.phase and order < held.order then return 'stale' end
+if held.phase and generation < held.generation then return 'stale' end
 -- The same run asks again when its reply was lost; the pool hands on what a process of it had only
 -- just begun as it died.
 if held.fence == token then
@@ -63,14 +63,14 @@ if held.cancel then
 end
 -- Should the holder be lost, maintenance sends the task again when its lease ends, so this
 -- delivery's message is not needed.
-if is_running(held) and order == held.order and has_holder(id) then return 'running' end
+if is_running(held) and generation == held.generation and has_holder(id) then return 'running' end
 
 if redis.call('HEXISTS', PAUSED, 'since') == 1 then
   for field, value in pairs(queued_fields('"Pending..."')) do fields[field] = value end
   fields.message = message
   fields.queue = queue
   note_priority(held, fields, priority)
-  fields.order = integer(order)
+  fields.generation = integer(generation)
   fields.sends = with_send(held, send)
   settle(delivery)
   redis.call('ZADD', OUTBOX, NOW, id)  -- it is sent after `resume`
@@ -78,7 +78,7 @@ if redis.call('HEXISTS', PAUSED, 'since') == 1 then
   return 'paused'
 end
 
-local is_another = held.phase and nesting_of(order) ~= nesting_of(held.order)  -- it replaces one
+local is_another = held.phase and nesting_of(generation) ~= nesting_of(held.generation)  -- it replaces one
 if is_another then forget_saved(record) end
 fields.name = name
 fields.worker = hostname
@@ -91,15 +91,15 @@ fields.phase = '"running"'
 fields.status = going_on(record, 'Goes on ') or '""'
 fields.current = '0'
 fields.total = '1'
-fields.high = '0'
+fields.max_fraction = '0'
 fields.step = 'null'
 fields.error = 'null'
 fields.scheduled_for = 'null'
 fields.started_at = format_time(NOW)
 fields.attempt = integer(held.attempt + 1)
 fields.fence = token
-fields.order = integer(order)
-if held.fence ~= '' then fields.spent = held.revoked_tokens .. ' ' .. held.fence end
+fields.generation = integer(generation)
+if held.fence ~= '' then fields.revoked_tokens = held.revoked_tokens .. ' ' .. held.fence end
 fields.run = run
 if held.fields.streams then
   local outdated

@@ -92,7 +92,7 @@ end
 join_line(fields, line, queue)
 local waits = at <= NOW and not takes_turn(owner, line, id, priority, ttl)
 if waits then
-  due = NOW + LOOK_AGAIN
+  due = NOW + RECHECK_TURN
   for field, value in pairs(waiting_fields()) do fields[field] = value end
 end
 if at > NOW or waits or encoded == '' then
@@ -104,7 +104,7 @@ local former_parent = former_part ~= '' and parent_of_failed(former_part)
 add_to_list(owner, former_parent or parent, id, fields)
 if former_parent and fields.parent_id then take_place(former_part, id, fields, ttl) end
 local listed = list_of(fields)
-if listed then forget_expired(listed, ENDS, 3) end
+if listed then forget_expired(listed, {'succeeded', 'failed', 'cancelled'}, 3) end
 note_once(id)
 note_unique(owner, unique, id, fields, ttl)
 for i = FIRST_UPLOAD, #ARGV do hold_upload(ARGV[i], id, ttl + UNENDED) end

@@ -47,5 +47,5 @@ if not open_id then note_unique(owner, unique, id, fields, ttl) end
 store_version(record, id, held, fields, nil, ttl)
 redis.call('PEXPIRE', record, ttl)  -- the claim's is longer
 local listed = list_of(fields)
-if listed then note_kept(record, listed, id, text(fields.phase)) end
+if listed then note_expiry(record, listed, id, text(fields.phase)) end
 stop_part(record, id, fields, ttl, 0)

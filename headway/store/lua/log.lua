@@ -1,5 +1,5 @@
 -- Append lines to a task's log and publish them.
--- KEYS[1]: the record; KEYS[2]: the log. ARGV[1]: id; ARGV[2]: token, ARGV[3]: order of the run's
+-- KEYS[1]: the record; KEYS[2]: the log. ARGV[1]: id; ARGV[2]: token, ARGV[3]: generation of the run's
 -- delivery; ARGV[4]: how many lines are kept; ARGV[5] on: level and text of each line, in turn, as
 -- JSON fragments.
 -- Returns 'written', or why not.
@@ -7,12 +7,12 @@ local record = KEYS[1]
 local log = KEYS[2]
 local id = ARGV[1]
 local token = ARGV[2]
-local order = tonumber(ARGV[3])
+local generation = tonumber(ARGV[3])
 local kept = tonumber(ARGV[4])
 local FIRST = 5
 local held = load(record)
 if not held.phase then return 'unknown' end
-local refused = refusal_of(held, token, order)
+local refused = refusal_of(held, token, generation)
 if refused then return refused end
 
 local lines = {}

@@ -1,5 +1,5 @@
 -- Note a file that a run has given out, and tell its viewers.
--- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: order of the run's delivery; ARGV[4]:
+-- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: generation of the run's delivery; ARGV[4]:
 -- name of the file; ARGV[5]: what is noted of it, a JSON object that is not empty; ARGV[6]: how
 -- many files a task may have; ARGV[7]: ttl in ms.
 -- Returns {'written', what was noted under this name before, '' for nothing}; {'full'} for a file
@@ -8,14 +8,14 @@
 local record = KEYS[1]
 local id = ARGV[1]
 local token = ARGV[2]
-local order = tonumber(ARGV[3])
+local generation = tonumber(ARGV[3])
 local name = ARGV[4]
 local noted = ARGV[5]
 local most = tonumber(ARGV[6])
 local ttl = ARGV[7]
 local held = load(record)
 if not held.phase then return {'unknown'} end
-local refused = refusal_of(held, token, order)
+local refused = refusal_of(held, token, generation)
 if refused then return {refused} end
 if held.cancel then return {'cancelling'} end
 

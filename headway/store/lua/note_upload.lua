@@ -16,7 +16,7 @@ local field = ARGV[5]
 local ttl = tonumber(ARGV[6])
 local FIRST_MOST = 7
 
-local function kept_in(account)
+local function bytes_of(account)
   local total = 0
   local entries = redis.call('HGETALL', account)
   for i = 1, #entries, 2 do
@@ -35,7 +35,7 @@ end
 
 for i = FIRST_ACCOUNT, #KEYS do
   local most = tonumber(ARGV[FIRST_MOST + i - FIRST_ACCOUNT])
-  if kept_in(KEYS[i]) + tonumber(size) > most then return '' end
+  if bytes_of(KEYS[i]) + tonumber(size) > most then return '' end
 end
 local till = about == '' and integer(NOW + ttl * 1000) or '0'
 for i = FIRST_ACCOUNT, #KEYS do

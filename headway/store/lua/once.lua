@@ -1,5 +1,5 @@
 -- Begin or end an effect that a task has once.
--- KEYS[1]: the record. ARGV[1]: token, ARGV[2]: order of the run's delivery; ARGV[3]: name of the
+-- KEYS[1]: the record. ARGV[1]: token, ARGV[2]: generation of the run's delivery; ARGV[3]: name of the
 -- effect; ARGV[4]: id of this call; ARGV[5]: what happens: 'begin', 'look' (whether it could), 'begin
 -- again' (whatever became of it), 'done' or 'failed'; ARGV[6]: the result of one that is done, as
 -- JSON.
@@ -9,7 +9,7 @@
 -- {'cancelling'} where the task has to stop instead; {'expired'} without a record; or {why not}.
 local record = KEYS[1]
 local token = ARGV[1]
-local order = tonumber(ARGV[2])
+local generation = tonumber(ARGV[2])
 local field = 'effect:' .. ARGV[3]
 local call = 'begun ' .. ARGV[4]
 local what = ARGV[5]
@@ -25,7 +25,7 @@ if what == 'done' or what == 'failed' then
   call = 'done ' .. result
 else
   local held = load(record)
-  local refused = refusal_of(held, token, order)
+  local refused = refusal_of(held, token, generation)
   if refused then return {refused} end
   if not held.phase then return {'expired'} end
   if known and string.sub(known, 1, 5) == 'done ' then return {'done', string.sub(known, 6)} end

@@ -1,5 +1,5 @@
 -- Store a report of the run that has the task: what `write` does, for what comes most often.
--- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: order of the run's delivery; ARGV[4]:
+-- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: generation of the run's delivery; ARGV[4]:
 -- Celery's own form; ARGV[5]: ttl in ms; ARGV[6]: current, ARGV[7]: total, ARGV[8]: status, ARGV[9]:
 -- step, ARGV[10]: bar, as JSON fragments, '' for what it does not say; ARGV[11]: what the run saves
 -- with it ('' nothing); ARGV[12]: '1' where it may end with this save.
@@ -8,7 +8,7 @@
 local record = KEYS[1]
 local id = ARGV[1]
 local token = ARGV[2]
-local order = ARGV[3]
+local generation = ARGV[3]
 local meta = ARGV[4]
 local ttl = ARGV[5] + UNENDED
 local current = said(ARGV[6])
@@ -19,22 +19,22 @@ local bar = said(ARGV[10])
 local saved = said(ARGV[11])
 local may_leave = ARGV[12] == '1'
 local redis = server()  -- a damaged record is left to `write`, which sets it aside
-local phase, fence, its_order, still, owner, streams, version, was_current, was_total, was_status,
-  was_step, high, was_bar, point_due, parts = unpack(redis.pcall('HMGET', record, 'phase', 'fence',
-  'order', 'still', 'owner', 'streams', 'version', 'current', 'total', 'status', 'step', 'high',
-  'bar', 'point_due', 'parts'))
+local phase, fence, its_generation, static, owner, streams, version, was_current, was_total, was_status,
+  was_step, max_fraction, was_bar, point_due, parts, leave, was_saved, saved_by, was_percent =
+  unpack(redis.pcall('HMGET', record, unpack(saved and READ.save or READ.report)))
 -- A task that was cancelled is not `running`, and a run from which it was taken has another fence.
-if phase ~= '"running"' or fence ~= token or its_order ~= order or not is_current(still) then
+if phase ~= '"running"' or fence ~= token or its_generation ~= generation or not is_current(static) then
   return 'other'
 end
-if may_leave and redis.call('HGET', record, 'leave') == token then return 'other' end
-local new_high
-current, total, new_high = fit_numbers(current, total, bar, was_current, was_total, was_bar, high)
-version = integer(math.max(number(version) + 1, NOW))
+if may_leave and leave == token then return 'other' end
+local new_max_fraction
+current, total, new_max_fraction = fit_numbers(current, total, bar, was_current, was_total, was_bar,
+  max_fraction)
+version = next_version(version)
 local updated_at = format_time(NOW)
 local changes = {'version', version, 'updated_at', updated_at}
 if NOW >= number(point_due) then
-  if NOW - number(redis.call('HGET', record, 'kept')) > HOUR then return 'other' end
+  if NOW - number(redis.call('HGET', record, 'ttl_refreshed_at')) > HOUR then return 'other' end
   if current then
     local noted = {current = current, total = total or was_total}
     note_point(record, id, noted, noted, ttl)
@@ -47,13 +47,12 @@ total = put(changes, 'total', total, was_total)
 status = put(changes, 'status', status, was_status)
 step = put(changes, 'step', step, was_step)
 put(changes, 'bar', bar, was_bar)
-put(changes, 'high', new_high, high)
+put(changes, 'max_fraction', new_max_fraction, max_fraction)
 if saved then
-  local noted = {}
-  local run = {fence = fence, fields = {streams = streams}}
-  note_save(record, id, run, noted, saved, tonumber(current), tonumber(total))
-  streams = noted.streams or streams
-  for field, value in pairs(noted) do put(changes, field, value) end
+  put(changes, 'saved', saved, was_saved)
+  if saved ~= was_saved then put(changes, 'saved_by', fence, saved_by) end
+  put(changes, 'saved_percent', percent_of(tonumber(current), tonumber(total)), was_percent)
+  if streams then streams = put(changes, 'streams', saved_streams(id, streams), streams) end
 end
 redis.call('HSET', record, unpack(changes))
 local celery = celery_key(id)
@@ -61,8 +60,8 @@ redis.call('SET', celery, meta, 'PX', ttl)
 -- Where nobody listens: to ask Redis costs as much, and does not tell who listens by a pattern.
 redis.call('PUBLISH', celery, meta)
 local shown = {version = version, phase = phase, current = current, total = total, status = status,
-  step = step, updated_at = updated_at, parts = parts, parent_id = parent_in(still), owner = owner}
-local event = compose('["snapshot",', id, shown, still, 'null', 'null', render_streams(id, streams), ']')
+  step = step, updated_at = updated_at, parts = parts, parent_id = parent_in(static), owner = owner}
+local event = compose('["snapshot",', id, shown, static, 'null', 'null', render_streams(id, streams), ']')
 publish_event(id, shown, event)
 if shown.parent_id then count_part(record, id, shown, ttl) end
 return 'written'

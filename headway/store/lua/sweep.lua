@@ -26,7 +26,7 @@ local ended = {}
 if remembered ~= '' then notice_restore(remembered, sweeps_seen) end
 if not redis.call('GET', EPOCH) then redis.call('SET', EPOCH, new_epoch) end
 local paused = redis.call('HEXISTS', PAUSED, 'since')
-local state = {redis.call('GET', EPOCH), number(redis.call('GET', GENERATION)), paused, 0}
+local state = {redis.call('GET', EPOCH), number(redis.call('GET', SWEEPS)), paused, 0}
 local broken = {}
 local set_aside = {}
 
@@ -65,7 +65,7 @@ local last = number(redis.call('GET', LAST_SWEEP))
 redis.call('SET', LAST_SWEEP, integer(NOW))
 if NOW - last > 400000 then
   state[2] = state[2] + 1
-  redis.call('SET', GENERATION, integer(state[2]))
+  redis.call('SET', SWEEPS, integer(state[2]))
 end
 if NOW - last > 5000000 then
   redis.call('SET', GRACE, 1, 'PX', math.floor(lease / 1000))

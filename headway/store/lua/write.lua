@@ -1,7 +1,7 @@
 -- Store one change of a task.
 -- KEYS[1]: the record; KEYS[2], KEYS[3]: where they are large, the keys under which Celery's own
 -- form and the whole result were staged (see stage.lua): to copy megabytes would hold Redis up.
--- ARGV[1]: id; ARGV[2]: token ('' for a write without a fence), ARGV[3]: order of the run's
+-- ARGV[1]: id; ARGV[2]: token ('' for a write without a fence), ARGV[3]: generation of the run's
 -- delivery; ARGV[4]: name, ARGV[5]: title, ARGV[6]: max_attempts, as JSON fragments; ARGV[7]:
 -- Celery's own form; ARGV[8]: ttl in ms; ARGV[9]: us until a retry; ARGV[10]: the write's own id;
 -- ARGV[11]: failures at which no retry follows; ARGV[12]: what notifies the task's dependents of an
@@ -17,7 +17,7 @@ local staged_meta = KEYS[2]
 local staged_result = KEYS[3]
 local id = ARGV[1]
 local token = ARGV[2]
-local order = tonumber(ARGV[3])
+local generation = tonumber(ARGV[3])
 local name = ARGV[4]
 local title = ARGV[5]
 local max_attempts = ARGV[6]
@@ -40,7 +40,7 @@ if held.phase and fields.phase == '"queued"' then fields.phase = nil end
 if held.phase == 'waiting' and not FINAL[text(fields.phase)] then fields.phase = nil end
 -- Sent again because its reply was lost: it was stored, so its writer must hear so.
 if write_id ~= '' and held.fields.write_id == write_id then return 'written' end
-local refused = refusal_of(held, token, order)
+local refused = refusal_of(held, token, generation)
 if refused then return refused end
 
 if not held.phase then
@@ -65,8 +65,8 @@ local has = held.fields
 local total = tonumber(fields.total or has.total)  -- nil: unknown
 
 if phase == 'running' then
-  fields.current, fields.total, fields.high = fit_numbers(fields.current, fields.total, fields.bar,
-    has.current, has.total, has.bar, has.high)
+  fields.current, fields.total, fields.max_fraction = fit_numbers(fields.current, fields.total, fields.bar,
+    has.current, has.total, has.bar, has.max_fraction)
 elseif phase == 'succeeded' then
   fields.total = total and fields.total or held.fields.total
   if (tonumber(fields.total) or 0) <= 0 then fields.total = held.fields.current end
@@ -79,7 +79,7 @@ elseif phase == 'retrying' then
   settle(held.fields.delivery)
   -- The next attempt was sent before this was stored: from now on only that one counts.
   fields.failures = integer(held.failures + 1)
-  fields.order = integer(math.max(order, held.order) + 1)
+  fields.generation = integer(math.max(generation, held.generation) + 1)
   fields.fence = ''
   fields.scheduled_for = format_time(NOW + retry_in)
   fields.max_attempts = max_attempts
@@ -87,8 +87,10 @@ elseif phase == 'retrying' then
 end
 note_traceback(record, held, fields)
 if saved ~= '' then
-  local shown = tonumber(fields.current or held.fields.current)
-  note_save(record, id, held, fields, saved, shown, tonumber(fields.total or held.fields.total))
+  if redis.call('HGET', record, 'saved') ~= saved then fields.saved_by = held.fence end
+  fields.saved = saved
+  fields.saved_percent = percent_of(tonumber(fields.current or has.current), tonumber(fields.total or has.total))
+  if has.streams then fields.streams = saved_streams(id, has.streams) end
 end
 if leaves and outcome == 'written' then
   redis.call('HSET', record, 'saved', saved, 'saved_percent', fields.saved_percent,

@@ -1,5 +1,5 @@
 -- Append text to a stream of a task and publish it.
--- KEYS[1]: the record; KEYS[2]: the stream. ARGV[1]: id; ARGV[2]: token, ARGV[3]: order of the run's
+-- KEYS[1]: the record; KEYS[2]: the stream. ARGV[1]: id; ARGV[2]: token, ARGV[3]: generation of the run's
 -- delivery; ARGV[4]: name; ARGV[5]: how many bytes this attempt has written before; ARGV[6]: text;
 -- ARGV[7]: '1' to close the stream; ARGV[8]: how many bytes it may have; ARGV[9]: ttl in ms;
 -- ARGV[10]: name of the file that takes the whole text once the stream is full, '' for none;
@@ -13,7 +13,7 @@ local record = KEYS[1]
 local key = KEYS[2]
 local id = ARGV[1]
 local token = ARGV[2]
-local order = tonumber(ARGV[3])
+local generation = tonumber(ARGV[3])
 local name = ARGV[4]
 local before = tonumber(ARGV[5])
 local piece = ARGV[6]
@@ -27,7 +27,7 @@ local most_files = tonumber(ARGV[13])
 local format = ARGV[14]
 local held = load(record, noted == '' and SHORT or nil)
 if not held.phase then return 'unknown' end
-local refused = refusal_of(held, token, order)
+local refused = refusal_of(held, token, generation)
 if refused then return refused end
 
 local all = streams_of(held.fields.streams)

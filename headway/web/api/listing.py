@@ -16,7 +16,7 @@ from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase
 from headway.web.api.parameters import cursor_of, phases_asked_for, words_asked_for
 from headway.web.api.reading import counts_for, list_for
-from headway.web.requests.access import get_or_create_owner
+from headway.web.requests.owners import get_or_create_owner
 from headway.web.requests.viewers import Viewer
 
 PAGE = 50

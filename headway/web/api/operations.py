@@ -123,7 +123,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("headway_answers.answer_by_json", "POST"): Operation(
         {202: SnapshotDict}, Answer, refuses=(400, 403, 409, 415, 422)
     ),
-    ("headway_several.change", "POST"): Operation(
+    ("headway_bulk.change", "POST"): Operation(
         {200: SeveralChanged}, Several, headers=KEYED, refuses=(400, 403)
     ),
     ("headway_streams.stream", "GET"): Operation(
@@ -178,9 +178,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         headers=KEYED,
         refuses=(400, 403, 404, 409, 415, 422),
     ),
-    ("headway_push.about", "GET"): Operation(
-        {200: PushState}, query={"device": str}, refuses=(404,)
-    ),
+    ("headway_push.about", "GET"): Operation({200: PushState}, query={"device": str}),
     ("headway_push.subscribe", "POST"): Operation(
         {204: None}, Subscription, refuses=(400, 403, 404, 409, 415)
     ),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import request
+from werkzeug.exceptions import BadRequest
 
 from headway.arguments.typed import RFC_3339
 from headway.snapshot import Phase, phases_of_state
@@ -25,8 +26,11 @@ def json_body(shape: type) -> dict[str, Any]:
     keys = shape.__annotations__.keys()
     if not request.is_json:
         raise APIError(415, "not_json", "Send JSON, with Content-Type: application/json.")
+    request.get_data()  # before: a body that breaks off is no JSON that is wrong
     try:
         body = request.get_json()
+    except BadRequest:
+        raise APIError(400, "bad_json", "This is no JSON in UTF-8.") from None
     except RecursionError:
         raise APIError(400, "bad_json", "This JSON is nested too deeply.") from None
     if not is_whole_text(body):

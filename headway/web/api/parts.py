@@ -63,7 +63,7 @@ def retry(task_id: str) -> ResponseReturnValue:
     """Run the failed parts of a task again, at most 100 of them: each takes the place of its own.
 
     202 and `{"tasks": [snapshots], "left": how many failed ones are left}`; a browser is sent to
-    the task's page. A part whose arguments are no longer kept is left.
+    the task's page. A part whose arguments are no longer available is left.
     """
     records = get_records()
     viewer = current_viewer()

@@ -36,7 +36,11 @@ ARGS_OR_RESUME = AtMostOne(args=None, resume=False)
 
 
 class Refusal(TypedDict):
-    """Why a request was refused; `fields` says where, by path."""
+    """Why a request was refused; `fields` says where, by path.
+
+    `code` is for programs: `bad_json` for a body that is no JSON object, `bad_request` for one with
+    an unknown key, and others.
+    """
 
     code: str
     message: str
@@ -180,7 +184,7 @@ class ScheduleList(TypedDict):
 class PushState(TypedDict):
     """What a browser subscribes to Web Push with, and whether it is told already."""
 
-    key: str
+    key: str | None  # none are sent
     on: bool
 
 

@@ -10,8 +10,9 @@ from headway.snapshot import Phase, Snapshot
 from headway.state import state
 from headway.store.model import TaskRecord
 from headway.store.records import TASK_ID, Records
-from headway.web.requests.access import hint, lacks_cookie
 from headway.web.requests.errors import APIError
+from headway.web.requests.headers import hint
+from headway.web.requests.owners import lacks_cookie
 from headway.web.requests.viewers import Viewer
 
 NOT_FOUND = APIError(404, "not_found", "There is no such task, or it is not yours.")

@@ -9,8 +9,9 @@ from headway.store.model import ChangeResult, Outcome, StartResult
 from headway.store.records import Records
 from headway.web.api.payloads import KEY
 from headway.web.api.reading import NOT_FOUND, SEND_COOKIE, read_mine
-from headway.web.requests.access import cookie_is_dropped, hint
+from headway.web.requests.cookies import cookie_is_dropped
 from headway.web.requests.errors import APIError
+from headway.web.requests.headers import hint
 from headway.web.requests.viewers import current_viewer
 
 FRESH = "private, no-store"  # Cache-Control of an answer for one viewer

@@ -8,10 +8,11 @@ from typing import Any
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
 
-from headway.service import moment, rerun, start
+from headway.service import due_at, rerun, start
 from headway.snapshot import Phase, Snapshot, fragment
 from headway.state import state
 from headway.store.model import Outcome, TaskRecord
+from headway.web.api.batch_etags import BATCH_ETAGS
 from headway.web.api.parameters import (
     cursor_of,
     integer,
@@ -51,9 +52,8 @@ from headway.web.api.responses import (
     idempotency_key,
     json_text,
 )
-from headway.web.api.sent_tags import SENT
-from headway.web.requests.access import get_or_create_owner
 from headway.web.requests.errors import APIError, handle_errors
+from headway.web.requests.owners import get_or_create_owner
 from headway.web.requests.security import guard
 from headway.web.requests.viewers import current_viewer
 
@@ -102,11 +102,11 @@ def batch_status() -> ResponseReturnValue:
     known = next(iter(request.if_none_match), None) or ""
     viewer = current_viewer()
     server = server_state()
-    found, missing = read_mine(task_ids, viewer, reading_news(SENT.get(known)))
-    tag = SENT.add(found, missing, server)
+    found, missing = read_mine(task_ids, viewer, reading_news(BATCH_ETAGS.get(known)))
+    tag = BATCH_ETAGS.add(found, missing, server)
     if tag != known and not all(stored.snapshot for stored in found.values()):
         found, missing = read_mine(task_ids, viewer, get_records().read)
-        tag = SENT.add(found, missing, server)
+        tag = BATCH_ETAGS.add(found, missing, server)
     if tag == known:
         response = Response(status=304)
     else:
@@ -182,7 +182,7 @@ def schedule(task_id: str) -> ResponseReturnValue:
     body = json_body(When)
     if not SOME_TIME.takes(body):
         raise APIError(400, "bad_time", 'Give a time: {"countdown": seconds} or {"eta": time}.')
-    return changed(get_records().reschedule(task_id, moment(*when_of(body))))
+    return changed(get_records().reschedule(task_id, due_at(*when_of(body))))
 
 
 @api.post("/tasks/<task_id>/retry")

@@ -6,7 +6,6 @@ Of its extensions there are creation, expiration and termination.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import time
 from collections.abc import Iterator
@@ -23,10 +22,10 @@ from headway.files.store import Busy, Moved, TooLarge
 from headway.files.upload import is_upload_id
 from headway.files.uploading import max_bytes_of
 from headway.state import state
+from headway.web.api.receiving import accounts_of, refusals
 from headway.web.api.responses import FRESH
-from headway.web.api.taking_in import accounts_of, refusals
-from headway.web.requests.access import current_owner
 from headway.web.requests.errors import APIError, handle_errors
+from headway.web.requests.owners import current_owner
 from headway.web.requests.security import guard
 from headway.web.requests.viewers import current_viewer
 
@@ -162,6 +161,8 @@ def override(upload_id: str) -> ResponseReturnValue:
     view = {"PATCH": append, "DELETE": end}.get(request.headers.get(OVERRIDE, ""))
     if view is None:
         raise NO_METHOD
+    if "Upload-Offset" in request.headers:  # one document describes both methods
+        _number("Upload-Offset", BAD_OFFSET)
     return view(upload_id)
 
 
@@ -242,6 +243,6 @@ def _name() -> str:
         key, _, value = pair.partition(" ")
         try:
             found[key] = base64.b64decode(value, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # binascii's own, of what is not Base64, and UTF-8's are such
             raise BAD_METADATA from None
     return found.get("filename", "")

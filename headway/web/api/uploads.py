@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 from headway.files.uploading import max_bytes_of
 from headway.state import state
 from headway.web.api.multipart import UploadedPart
+from headway.web.api.receiving import AROUND_BYTES, keep, owner_of_uploads, too_large
 from headway.web.api.responses import FRESH
-from headway.web.api.taking_in import AROUND_BYTES, keep, owner_of_uploads, too_large
 from headway.web.api.tus import VERSION_HEADER, add_versions, begin
 from headway.web.requests.errors import APIError, handle_errors
 from headway.web.requests.security import guard

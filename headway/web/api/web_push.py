@@ -15,8 +15,8 @@ from headway.web.api import payloads
 from headway.web.api.parameters import json_body
 from headway.web.api.responses import FRESH
 from headway.web.assets import FOLDER
-from headway.web.requests.access import current_owner, get_or_create_owner
 from headway.web.requests.errors import APIError, handle_errors
+from headway.web.requests.owners import current_owner, get_or_create_owner
 from headway.web.requests.security import guard
 from headway.webpush.subscriptions import (
     BadSubscription,
@@ -50,18 +50,16 @@ def worker() -> Response:
 def about() -> ResponseReturnValue:
     """Answer `{"key", "on"}`: what a browser subscribes with, and whether it is told.
 
-    `?device=` is the SHA-256 of its subscription's endpoint in hexadecimal digits. 404 where no
-    Web Push is set up.
+    `?device=` is the SHA-256 of its subscription's endpoint in hexadecimal digits. The key is null
+    where no Web Push is set up: any list asks, and a 404 would be an error in its page's console.
     """
     key = state().push_key
-    if key is None:
-        raise OFF
     owner = current_owner()
     digest = request.args.get("device", "")
-    is_on = bool(owner and DIGEST.fullmatch(digest)) and state().records.devices.visit(
+    is_on = bool(key and owner and DIGEST.fullmatch(digest)) and state().records.devices.visit(
         owner or "", digest
     )
-    response = jsonify(key=key.public, on=is_on)
+    response = jsonify(key=key.public if key else None, on=is_on)
     response.headers["Cache-Control"] = FRESH
     return response
 

@@ -18,8 +18,9 @@ from headway.registry import TaskType
 from headway.state import state
 from headway.store.errors import RedisUnavailable
 from headway.store.uploads import StoredUpload
+from headway.web.api.multipart import FormParser
+from headway.web.api.receiving import AROUND_BYTES, keep
 from headway.web.api.responses import idempotency_key
-from headway.web.api.taking_in import AROUND_BYTES, keep
 from headway.web.requests.errors import APIError, wants_json
 from headway.web.requests.limiting import count
 
@@ -28,7 +29,11 @@ CHOSEN = Sentence("The file that you chose")  # while Redis does not say which
 
 
 def expect_files(kind: TaskType) -> None:
-    """Let the current request's form be as large as its files; call it before the form is read."""
+    """Let the current request's form be as large as its files, and refuse a malformed one.
+
+    Call it before the form is read.
+    """
+    request.form_data_parser_class = FormParser
     if fields := file_fields(kind.arguments or ()):
         request.max_content_length = len(fields) * max_bytes_of(state()) + AROUND_BYTES
 
@@ -56,8 +61,8 @@ def take_files(kind: TaskType, owner: str) -> tuple[dict[str, str], dict[str, st
     return form, wrong
 
 
-def kept_files(kind: TaskType, form: Mapping[str, str], owner: str) -> dict[str, str]:
-    """Return the name and size of each upload in a form that is kept and `owner`'s, by id."""
+def stored_files(kind: TaskType, form: Mapping[str, str], owner: str) -> dict[str, str]:
+    """Return the name and size of each stored upload in a form that is `owner`'s, by id."""
     named = [form.get(field, "") for field in file_fields(kind.arguments or ()).values()]
     ids = [one for one in named if is_upload_id(one)]
     try:
@@ -67,19 +72,21 @@ def kept_files(kind: TaskType, form: Mapping[str, str], owner: str) -> dict[str,
 
 
 def own_files(ids: Sequence[str], owner: str) -> dict[str, str]:
-    """Return the name and size of each of these uploads that is kept and `owner`'s, by id."""
+    """Return the name and size of each of these uploads that is stored and `owner`'s, by id."""
     found = state().records.uploads.read(ids) if ids else []
     own = [one for one in found if one is not None and one.owner == owner]
     return {one.id: f"{one.file.name}, {format_size(one.file.size)}" for one in own}
 
 
-def gone_files(kind: TaskType, form: Mapping[str, str], kept: Mapping[str, str]) -> dict[str, str]:
-    """Return what is wrong with the uploads in a form that are not among the `kept`, by path."""
+def missing_files(
+    kind: TaskType, form: Mapping[str, str], stored: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what is wrong with the uploads in a form that are not `stored`, by path."""
     fields = file_fields(kind.arguments or ())
     return {
         path: GONE
         for path, field in fields.items()
-        if is_upload_id(form.get(field)) and form[field] not in kept
+        if is_upload_id(form.get(field)) and form[field] not in stored
     }
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from markupsafe import Markup
@@ -81,5 +82,19 @@ def _heading(token: Token) -> str:
     return f"h{min(MAX_LEVEL, int(token.tag[1:]) + UNDER)}"
 
 
+def _backslash_before_spaces(state: StateInline, silent: bool) -> bool:
+    """Read a backslash before a space as itself: the spaces may be a line break, as in CommonMark.
+
+    markdown-it-py takes the first of them to the backslash; the browser's markdown-it does not.
+    """
+    if not state.src.startswith("\\ ", state.pos):
+        return False
+    if not silent:
+        state.pending += "\\"
+    state.pos += 1
+    return True
+
+
 PARSER = MarkdownIt("commonmark", {"html": False}, renderer_cls=Renderer)
 PARSER.enable(["table", "strikethrough"])
+PARSER.inline.ruler.before("escape", "backslash_before_spaces", _backslash_before_spaces)

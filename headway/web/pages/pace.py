@@ -8,10 +8,10 @@ from headway.store.model import Point
 
 SMOOTHING = 0.3  # as tqdm's
 QUIET_MS = 2000
-FEWEST_UPDATES = 3
+MIN_UPDATES = 3
 STEADY = 0.15  # of the rate: varies less than this, one number says it
 WILD = 0.5  # varies more than this, no number does
-MOST_SECONDS = 1e9  # some 30 years: beyond this nobody could tell
+MAX_SECONDS = 1e9  # some 30 years: beyond this nobody could tell
 
 Range = tuple[float, float]  # least and most
 
@@ -50,12 +50,12 @@ class Pace:
     def left(self) -> Range | None:
         """Return the seconds to go from the last point on; None where nobody could tell."""
         total = self.last.total
-        is_early = self.last.at - self._begun < QUIET_MS or self._updates < FEWEST_UPDATES
+        is_early = self.last.at - self._begun < QUIET_MS or self._updates < MIN_UPDATES
         if is_early or total is None or not self._rate or self._spread / self._rate > WILD:
             return None
         doubt = self._spread / self._rate
         to_go = (total - self.last.current) / self._rate
-        if to_go > MOST_SECONDS:
+        if to_go > MAX_SECONDS:
             return None
         return (to_go, to_go) if doubt < STEADY else (to_go / (1 + doubt), to_go / (1 - doubt))
 

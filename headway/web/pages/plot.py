@@ -20,8 +20,8 @@ from headway.web.pages.pace import SMOOTHING, Range, estimates
 WIDTH = 1000
 HEIGHT = 200
 FASTEST = 0.8  # of the height; a steady rate would be taken for the frame's edge
-FEWEST_POINTS = 3
-JUDGED_AT = 0.25  # of the whole: what was estimated then is compared with what it took
+MIN_POINTS = 3
+COMPARED_AT = 0.25  # of the whole: what was estimated then is compared with what it took
 
 
 class Plot(NamedTuple):
@@ -38,7 +38,7 @@ class Plot(NamedTuple):
 def plot(task: SnapshotDict, points: Sequence[Point]) -> Plot | None:
     """Return the plot of a task; None where there is too little to show."""
     started_at = task["started_at"]
-    if len(points) < FEWEST_POINTS or points[-1].at == points[0].at or not started_at:
+    if len(points) < MIN_POINTS or points[-1].at == points[0].at or not started_at:
         return None
     if all(point.current == points[0].current for point in points[:-1]):
         return None  # only its end, which is reported of each task
@@ -53,7 +53,7 @@ def plot(task: SnapshotDict, points: Sequence[Point]) -> Plot | None:
         _line(_shares(rates(points)), span),
         _wedge(points, begun, coming, span) if coming else "",
         _summary(task, points),
-        _judgement(task, attempt, expected),
+        _compared_estimate(task, attempt, expected),
         json.dumps(points, separators=(",", ":")),
     )
 
@@ -113,14 +113,18 @@ def _y(value: float) -> int:
 def _summary(task: SnapshotDict, points: Sequence[Point]) -> str:
     took = format_duration(points[-1].at - points[0].at)
     fastest = max((rate for _, rate in rates(points)), default=0.0)
-    part = percent(task)
+    part = percent(task) or _percent_of(points[-1])
     reached = f"{points[-1].current:g}" if part is None else format_percent(part)
     words = words_of("page")
     speed = words["fastest"].format(rate=format_rate(fastest)) if fastest else ""
     return " · ".join(filter(None, (words["reached"].format(reached=reached, time=took), speed)))
 
 
-def _judgement(
+def _percent_of(point: Point) -> int | None:
+    return floor(100 * point.current / point.total) if point.total else None
+
+
+def _compared_estimate(
     task: SnapshotDict, attempt: Sequence[Point], expected: Sequence[Range | None]
 ) -> str:
     """Say what was estimated early on, and what it took."""
@@ -128,7 +132,7 @@ def _judgement(
         return ""
     for point, estimate in zip(attempt[:-1], expected, strict=False):
         part = point.current / point.total if point.total else 0.0
-        if part >= JUDGED_AT and estimate:
+        if part >= COMPARED_AT and estimate:
             least, most = (format_duration(end) for end in estimate)
             said = least if least == most else say("{least} to {most}", least=least, most=most)
             took = format_duration(attempt[-1].at - attempt[0].at)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil, floor, log10
 from typing import Any, NamedTuple
 
+from headway.display.languages import Sentence
 from headway.snapshot import is_number
 from headway.typed_results import MAX_POINTS, MAX_SERIES
 from headway.values import MAX_NUMBER
@@ -16,7 +17,7 @@ STEPS = 4  # between the lines of the grid, or some more
 BAR_SHARE = 0.8  # of its place's width that a bar takes, together with those beside it
 MAX_LABELS = 8  # on the x axis; of more places the ends alone are named
 
-LEAST_STEP = 1 / MAX_NUMBER  # of the grid: a smaller one would be lost in a double's last digits
+MIN_STEP = 1 / MAX_NUMBER  # of the grid: a smaller one would be lost in a double's last digits
 SAME = 1e-9  # of a value: what differs by less is drawn as one line
 
 Numbers = Sequence[float | None]
@@ -88,7 +89,7 @@ def draw(value: Any) -> DrawnPlot | None:
         [_text(mark) for mark in scale.marks()],
         [_text(place) for place in (places if has_all_labels else ends)],
         has_all_labels,
-        ["", *(name or "Value" for name in series)],
+        ["", *(name or Sentence("Value") for name in series)],
         [[_text(one) for one in row] for row in zip(places, *series.values(), strict=True)],
     )
 
@@ -124,7 +125,7 @@ def _scale(values: Sequence[float]) -> Scale:
     span = high - low
     if span <= SAME * abs(high):  # its steps would be lost in the values' own digits
         span = 0.0
-    step = _round_step(max(LEAST_STEP, span / STEPS or abs(high) / STEPS or 1.0))
+    step = _round_step(max(MIN_STEP, span / STEPS or abs(high) / STEPS or 1.0))
     first = floor(low / step)
     last = max(ceil(high / step), first + 1)
     return Scale(first * step, last * step, last - first)

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from headway.service import start
 from headway.snapshot import rfc3339
-from headway.store.schedules import KeptSchedule
+from headway.store.schedules import StoredSchedule
 from headway.web.api.parameters import json_body
 from headway.web.api.payloads import ChangeSchedule
 from headway.web.api.responses import FRESH, accepted, get_records, idempotency_key
@@ -37,7 +37,7 @@ def index() -> ResponseReturnValue:
     often it was due before its last run, without one.
     """
     _only_operators()
-    shown = [_shown(kept) for kept in get_records().schedules.all()]
+    shown = [_shown(stored) for stored in get_records().schedules.all()]
     if wants_page() and not wants_json():
         answer = make_response(render_template("headway/schedules.html", schedules=shown))
     else:
@@ -59,15 +59,15 @@ def change(name: str) -> ResponseReturnValue:
     action = given.get("action")
     if action not in ("pause", "resume", "run"):
         raise BAD_ACTION
-    kept = _kept(name)
+    stored = _stored(name)
     is_page = wants_page() and not wants_json()
     if action == "run":
-        started = start(kept.name, {}, owner="", key=key)
+        started = start(stored.name, {}, owner="", key=key)
         if is_page:
             return redirect(url_for("headway_pages.show", task_id=started.task_id), 303)
         return accepted(started)
     get_records().schedules.pause(name, is_paused=action == "pause")
-    return redirect(url_for(".index"), 303) if is_page else jsonify(_shown(_kept(name)))
+    return redirect(url_for(".index"), 303) if is_page else jsonify(_shown(_stored(name)))
 
 
 def _only_operators() -> None:
@@ -75,24 +75,24 @@ def _only_operators() -> None:
         raise NOT_FOUND
 
 
-def _kept(name: str) -> KeptSchedule:
-    found = {kept.name: kept for kept in get_records().schedules.all()}
+def _stored(name: str) -> StoredSchedule:
+    found = {stored.name: stored for stored in get_records().schedules.all()}
     if name not in found:
         raise NOT_FOUND
     return found[name]
 
 
-def _shown(kept: KeptSchedule) -> dict[str, Any]:
+def _shown(stored: StoredSchedule) -> dict[str, Any]:
     return {
-        "name": kept.name,
-        "title": kept.title,
-        "rule": kept.rule,
-        "next_at": None if kept.is_paused else _time(kept.next),
-        "ran_at": _time(kept.ran_at),
-        "task_id": kept.task_id or None,
-        "missed": kept.missed,
-        "paused": kept.is_paused,
-        "has_worker": time.time() - kept.seen / 1e6 < UNSEEN_SECONDS,
+        "name": stored.name,
+        "title": stored.title,
+        "rule": stored.rule,
+        "next_at": None if stored.is_paused else _time(stored.next),
+        "ran_at": _time(stored.ran_at),
+        "task_id": stored.task_id or None,
+        "missed": stored.missed,
+        "paused": stored.is_paused,
+        "has_worker": time.time() - stored.seen / 1e6 < UNSEEN_SECONDS,
     }
 
 

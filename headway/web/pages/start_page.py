@@ -24,11 +24,10 @@ from headway.store.errors import Reason, RedisUnavailable
 from headway.store.model import AlreadyUsed, TooLate
 from headway.web.api.parameters import time_of
 from headway.web.api.reading import read_to_share
+from headway.web.api.receiving import too_large
 from headway.web.api.responses import FRESH, accepted, get_records, idempotency_key
-from headway.web.api.taking_in import too_large
 from headway.web.assets import script_address
-from headway.web.pages.form_files import expect_files, gone_files, kept_files, take_files
-from headway.web.requests.access import get_or_create_owner
+from headway.web.pages.form_files import expect_files, missing_files, stored_files, take_files
 from headway.web.requests.cookies import refuse_without_cookie
 from headway.web.requests.errors import (
     RETRY_AFTER_SECONDS,
@@ -37,6 +36,7 @@ from headway.web.requests.errors import (
     nothing_done,
     wants_json,
 )
+from headway.web.requests.owners import get_or_create_owner
 from headway.web.requests.security import guard
 from headway.web.requests.viewers import current_viewer
 
@@ -50,7 +50,7 @@ PAST_GRACE = timedelta(minutes=1)  # the field has whole minutes
 NO_START = Sentence("Must be a date and a time of day in UTC: 2026-11-29T14:30.")
 HIDDEN = Sentence("Not filled in, since it holds a secret: {names}. Enter it again.")
 NOBODY = APIError(403, "no_owner", "Sign in first: nobody would see the task that you start.")
-EXPIRED = Sentence("A file of the earlier task is no longer kept: choose it again.")
+EXPIRED = Sentence("A file of the earlier task has expired: choose it again.")
 USED = Sentence(
     "This form has started a task already, with other values. Send it again to start one more."
 )
@@ -78,7 +78,7 @@ def show(name: str) -> ResponseReturnValue:
     plain = {name: value for name, value in values.items() if masking.masked(value) == value}
     hidden = ", ".join(label_of(name) for name in values if name not in plain)
     form = filled(kind.arguments or (), plain)
-    has_gone = gone_files(kind, form, kept_files(kind, form, owner))
+    has_gone = missing_files(kind, form, stored_files(kind, form, owner))
     notes = [say(HIDDEN, names=hidden) if hidden else "", say(EXPIRED) if has_gone else ""]
     return _page(kind, form, {}, message=" ".join(filter(None, notes)))
 
@@ -186,10 +186,10 @@ def _owner() -> str:
 def _arguments_of(kind: TaskType, task_id: str) -> dict[str, Any]:
     """Return the arguments of an earlier task of the visitor's own, by name. Raises NotKept."""
     read_to_share(get_records(), current_viewer(), task_id)
-    kept = get_records().outbox.message(task_id)
-    if kept is None or not can_refill(kept[0]) or kept[0]["task"] != kind.name:
+    stored = get_records().outbox.message(task_id)
+    if stored is None or not can_refill(stored[0]) or stored[0]["task"] != kind.name:
         raise NotKept(task_id)
-    message, _ = kept
+    message, _ = stored
     args = kind.call.joined(message.get("args") or (), message.get("kwargs") or {})
     own = {each.name for each in kind.arguments or ()}
     options = {name: value for name, value in args.items() if name not in own}
@@ -212,8 +212,8 @@ def _page(
     *,
     is_used: bool = False,
 ) -> Response:
-    kept = kept_files(kind, form, get_or_create_owner() or "")
-    wrong = {**gone_files(kind, form, kept), **wrong}
+    stored = stored_files(kind, form, get_or_create_owner() or "")
+    wrong = {**missing_files(kind, form, stored), **wrong}
     fields = fields_of(kind.arguments or (), form, wrong)
     focus = next(filter(None, (each.first_wrong() for each in fields)), "")
     when = Field(
@@ -237,7 +237,7 @@ def _page(
             idempotency_key="" if is_used else form.get("idempotency_key", ""),
             fresh_key=str(uuid4()),
             script=script_address(),
-            kept=kept,
+            stored=stored,
             has_files=bool(file_fields(kind.arguments or ())),
             max_bytes=max_bytes_of(state()),
         ),

@@ -16,11 +16,12 @@ from headway.display.labels import Labels, labels_for_page, labels_of
 from headway.display.languages import Sentence, say, words_of
 from headway.display.parts import has_open_parts
 from headway.files.upload import is_upload_id
-from headway.service import moment, rerun
+from headway.service import due_at, rerun
 from headway.shapes import SnapshotDict
 from headway.snapshot import FINAL, Phase, Snapshot
 from headway.state import state
-from headway.store.model import LogPage, TaskDetails, TaskRecord
+from headway.store.history import TaskDetails
+from headway.store.model import LogPage, TaskRecord
 from headway.tokens import of_task
 from headway.web.api.answers import answer_by_form, form_of
 from headway.web.api.files import files_shown
@@ -99,7 +100,7 @@ def act(task_id: str) -> ResponseReturnValue:
         cancel = records.cancel_all if action == "cancel" else records.cancel
         cancel(task_id)
     elif action == "now":
-        get_records().reschedule(task_id, moment(0, None))
+        get_records().reschedule(task_id, due_at(0, None))
     elif action in ("again", "go_on"):
         if Snapshot.from_json(stored.snapshot).final:
             resume = action == "go_on"
@@ -163,7 +164,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "actions": _actions(task, labels) if may_change else {},
         **(form_of(task, {}) if may_change else {}),
         "idempotency_key": str(uuid4()),
-        **_parts_of(viewer, stored, task),
+        **_related(viewer, stored, task, details.continues),
         "plot": plot(task, records.history.points(task_id)),
         "streams": stream_ends(records.queries, task),
         "files": files,
@@ -191,14 +192,19 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
     }
 
 
-def _parts_of(viewer: Viewer, stored: TaskRecord, task: SnapshotDict) -> dict[str, Any]:
-    """Return what the page shows of a task's parts, and of the task that it is a part of."""
-    parts = task["parts"]
+def _related(
+    viewer: Viewer, stored: TaskRecord, task: SnapshotDict, source_id: str
+) -> dict[str, Any]:
+    """Return the tasks around one that `viewer` may open, and what can be done with its parts."""
     parent_id = task["parent_id"]
-    found, _ = read_mine([parent_id] if parent_id else [], viewer, get_records().read)
+    next_id = task["resume"].get("task_id") if task["resume"] else None
+    known = [task_id for task_id in (parent_id, source_id, next_id) if task_id]
+    found, _ = read_mine(known, viewer, get_records().read)
     return {
-        "parent": json.loads(found[parent_id].snapshot) if found and parent_id else None,
-        "parts_shown": read_parts(get_records(), task["task_id"]) if parts else None,
+        "continuation": next_id if next_id in found else None,
+        "source": source_id if source_id in found else None,
+        "parent": json.loads(found[parent_id].snapshot) if parent_id in found else None,
+        "parts_shown": read_parts(get_records(), task["task_id"]) if task["parts"] else None,
         "retry_parts": action_words.retry_parts(task),
         "opens_parts": viewer.sees_all(stored),
         "has_open_parts": has_open_parts(task),
@@ -288,7 +294,7 @@ def _cut(text: str) -> str:
 
 
 def _missing(log: LogPage) -> str:
-    """Say which lines of a log are no longer kept, "" for none."""
+    """Say which lines of a log have been dropped, "" for none."""
     lost = log["first_seq"] - 1 if log["lines"] else log["last_seq"]
-    said = Sentence("Lines 1 to {line} are no longer kept.", line=lost)
+    said = Sentence("Lines 1 to {line} have been dropped.", line=lost)
     return said if lost > 0 else ""

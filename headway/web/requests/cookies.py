@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from functools import cache
 
-from flask import request
+from flask import current_app, request
 
-from headway.web.requests.access import cookie_is_dropped, lacks_cookie
 from headway.web.requests.errors import APIError
+from headway.web.requests.owners import lacks_cookie
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,18 @@ def refuse_without_cookie() -> None:
         raise APIError(403, "cookie_required", message)
     raise APIError(
         403, "cookie_required", f"{NO_COOKIE} Allow cookies for this site, then reload the page."
+    )
+
+
+def cookie_is_dropped() -> bool:
+    """Whether a browser drops our Secure cookie because the page came over plain http.
+
+    A browser's Origin tells the scheme that it sees. The request's own scheme does not where a
+    proxy with TLS is not among TRUSTED_PROXIES.
+    """
+    seen = request.headers.get("Origin", request.scheme)
+    return bool(current_app.config["SESSION_COOKIE_SECURE"]) and not seen.lower().startswith(
+        "https"
     )
 
 

@@ -40,7 +40,7 @@ ERROR_PAGES = {
     "headway_token_links": "headway/error.html",
     "headway_parts": "headway/error.html",
     "headway_start": "headway/error.html",
-    "headway_several": "headway/error.html",
+    "headway_bulk": "headway/error.html",
     "headway_schedules": "headway/error.html",
 }
 
@@ -59,19 +59,29 @@ TITLES = {
 
 
 class APIError(Exception):
-    """A request is refused for a reason that its sender can fix."""
+    """A request is refused; the message says what its sender can do.
+
+    `fields` says of fields what is wrong with them, `retry_after` in how many seconds the request
+    may be sent again.
+    """
 
     def __init__(
-        self, status: int, code: str, message: str, fields: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        fields: Mapping[str, str] | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.fields = fields
+        self.retry_after = retry_after
 
 
-NOT_KEPT = APIError(409, "not_kept", "This task's arguments are no longer kept.")
+NOT_KEPT = APIError(409, "not_kept", "This task's arguments are no longer available.")
 ALREADY_USED = APIError(422, "key_already_used", "This Idempotency-Key belongs to another request.")
 
 
@@ -119,44 +129,34 @@ def refused(exc: APIError) -> ResponseReturnValue:
     # request, and keep these, with all that it sent; so would what they were raised for.
     exc.__traceback__ = None
     exc.__context__ = None
-    return error(exc.status, exc.code, exc.message, exc.fields)
+    response = error(exc.status, exc.code, exc.message, exc.fields)
+    if exc.retry_after is not None:
+        response.headers["Retry-After"] = str(exc.retry_after)
+    return response
 
 
-def bad_arguments(exc: BadArguments) -> ResponseReturnValue:
-    return error(400, "bad_arguments", Sentence("Some arguments are invalid."), exc.fields)
+def bad_arguments(exc: BadArguments) -> APIError:
+    message = Sentence("Some arguments are invalid.")
+    return APIError(400, "bad_arguments", message, exc.fields)
 
 
-def unknown_upload(exc: UnknownUpload) -> ResponseReturnValue:
-    return refused(no_upload(exc))
-
-
-def no_upload(exc: UnknownUpload) -> APIError:
-    """Return the refusal of a start that names uploads which are not kept."""
+def unknown_upload(exc: UnknownUpload) -> APIError:
     return APIError(422, "no_such_upload", next(iter(exc.fields.values())), exc.fields)
 
 
-def unknown_task(exc: UnknownTask) -> ResponseReturnValue:
-    return error(
-        400, "unknown_task", f"There is no task {exc}. Known: {', '.join(sorted(TASK_TYPES))}."
-    )
+def unknown_task(exc: UnknownTask) -> APIError:
+    message = f"There is no task {exc}. Known: {', '.join(sorted(TASK_TYPES))}."
+    return APIError(400, "unknown_task", message)
 
 
-def not_kept(_: NotKept) -> ResponseReturnValue:
-    return refused(NOT_KEPT)
-
-
-def already_used(_: AlreadyUsed) -> ResponseReturnValue:
-    return refused(ALREADY_USED)
-
-
-def too_late(_: TooLate) -> ResponseReturnValue:
+def too_late(_: TooLate) -> APIError:
     logger.warning("Redis took a start only after its deadline, and refused it")
-    return error(503, "unavailable", nothing_done(Reason.UNREACHABLE))
+    return APIError(503, "unavailable", nothing_done(Reason.UNREACHABLE))
 
 
-def unavailable(exc: RedisUnavailable) -> ResponseReturnValue:
+def unavailable(exc: RedisUnavailable) -> APIError:
     logger.warning("%s: %s", SENTENCES[exc.reason], exc)
-    return error(503, "unavailable", nothing_done(exc.reason))
+    return APIError(503, "unavailable", nothing_done(exc.reason))
 
 
 def nothing_done(reason: Reason) -> Sentence:
@@ -165,10 +165,29 @@ def nothing_done(reason: Reason) -> Sentence:
     return Sentence("{why}, so nothing was started or changed. Try again in a moment.", why=said)
 
 
-def limit_reached(exc: LimitReached) -> ResponseReturnValue:
-    response = error(exc.status, exc.code, exc.message)
-    response.headers["Retry-After"] = str(exc.seconds)
-    return response
+def limit_reached(exc: LimitReached) -> APIError:
+    return APIError(exc.status, exc.code, exc.message, retry_after=exc.seconds)
+
+
+# How requests that end with the library's exceptions are refused; a class stands before its base.
+LIBRARY_ERRORS: dict[type[Exception], Callable[[Any], APIError]] = {
+    UnknownUpload: unknown_upload,
+    BadArguments: bad_arguments,
+    UnknownTask: unknown_task,
+    NotKept: lambda _: NOT_KEPT,
+    AlreadyUsed: lambda _: ALREADY_USED,
+    TooLate: too_late,
+    RedisUnavailable: unavailable,
+    LimitReached: limit_reached,
+}
+REFUSED: tuple[type[Exception], ...] = (APIError, *LIBRARY_ERRORS)
+
+
+def refusal_of(exc: Exception) -> APIError:
+    """Return how a request is refused that ends with one of REFUSED."""
+    if isinstance(exc, APIError):
+        return exc
+    return next(refuse(exc) for kind, refuse in LIBRARY_ERRORS.items() if isinstance(exc, kind))
 
 
 def http_error(exc: HTTPException) -> ResponseReturnValue:
@@ -188,22 +207,9 @@ def unexpected(exc: Exception) -> ResponseReturnValue:
     return error(500, "internal_error", Sentence("Something went wrong here. It has been logged."))
 
 
-HANDLERS: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
-    APIError: refused,
-    BadArguments: bad_arguments,
-    UnknownUpload: unknown_upload,
-    UnknownTask: unknown_task,
-    NotKept: not_kept,
-    AlreadyUsed: already_used,
-    TooLate: too_late,
-    RedisUnavailable: unavailable,
-    LimitReached: limit_reached,
-    HTTPException: http_error,
-    Exception: unexpected,
-}
-
-
 def handle_errors(of: Flask | Blueprint) -> None:
     """Turn every exception in a request of an app, or of a blueprint, into an answer."""
-    for kind, handler in HANDLERS.items():
-        of.register_error_handler(kind, handler)
+    for kind in REFUSED:
+        of.register_error_handler(kind, lambda exc: refused(refusal_of(exc)))
+    of.register_error_handler(HTTPException, http_error)
+    of.register_error_handler(Exception, unexpected)

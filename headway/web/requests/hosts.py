@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from ipaddress import ip_address
 from typing import Any
 
-from headway.early_answers import EARLY_HEADERS
+from headway.early_responses import EARLY_HEADERS
 from headway.exceptions import ConfigError
 from headway.web.requests.origins import parse_origin
 

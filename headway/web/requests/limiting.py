@@ -9,7 +9,7 @@ from flask import Flask, g, request
 
 from headway.limits import LimitReached, subject_of
 from headway.state import state, state_of
-from headway.web.requests.access import cookie_sessions, current_owner
+from headway.web.requests.owners import cookie_sessions, current_owner
 
 LANE = "headway_lane"  # of flask.g: where the current request is, if it is costly
 OWNER = "headway.owner"  # in a socket's environ, once its cookie has been read
@@ -46,7 +46,7 @@ KINDS = {
     "headway.schedule": "changes",
     "headway.retry": "changes",
     "headway.forget": "changes",
-    "headway_several.change": "changes",
+    "headway_bulk.change": "changes",
     "headway_pages.act": "changes",
     "headway_parts.retry": "changes",
     "headway_schedules.change": "changes",

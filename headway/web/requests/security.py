@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, current_app, g, request
 
 from headway.state import state
-from headway.web.requests.access import UNSAFE, security_headers
 from headway.web.requests.cors import share
 from headway.web.requests.errors import APIError
+from headway.web.requests.headers import security_headers
 from headway.web.requests.language import remember
 from headway.web.requests.limiting import KINDS, count_request, request_has_ended
 from headway.web.requests.origins import is_cross_site
 
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 CORP = "Cross-Origin-Resource-Policy"
 
 

@@ -9,12 +9,12 @@ from urllib.parse import parse_qs
 from flask import Flask, current_app, request
 from werkzeug.http import parse_cookie
 
-from headway.push.withdrawals import GRANT
+from headway.push.revocations import GRANT
 from headway.state import state_of
 from headway.store.model import TaskRecord
 from headway.store.queries import EVERYBODY
 from headway.tokens import PREFIX, Grant, read_token
-from headway.web.requests.access import current_owner
+from headway.web.requests.owners import current_owner
 
 SHOWN = "headway.token"  # in a socket's environ: the token of its connect
 TOKEN_COOKIE = "headway_token"  # of a browser that followed a link of an element with a token

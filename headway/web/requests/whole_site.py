@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from headway.web.requests.access import Sessions, nonce
 from headway.web.requests.errors import handle_errors
+from headway.web.requests.headers import nonce
 from headway.web.requests.proxies import TrustedProxies
 from headway.web.requests.security import add_headers
+from headway.web.requests.sessions import Sessions
 
 
 def protect(app: Flask, *, trusted_proxies: int = 0) -> None:

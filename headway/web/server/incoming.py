@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from typing import Any
 
+from headway import tcp
 from headway.web.server.request_head import BadSyntax
 
 READ_BYTES = 16 * 1024
 # Data that has arrived is read even after the deadline.
 MIN_WAIT_SECONDS = 0.05
+# Between two looks at what a client has taken: the first, each later one twice that, and the most.
+LOOK_SECONDS = 0.005
+MAX_LOOK_SECONDS = 0.2
 
 
 class Incoming:
@@ -21,6 +26,7 @@ class Incoming:
         self.has_ended = False  # set it to receive no more
         self._connection = connection
         self._deadline = 0.0
+        self._is_cut = False
 
     def wait_at_most(self, seconds: float) -> None:
         """Set the deadline."""
@@ -29,6 +35,12 @@ class Incoming:
     def wait_longer(self, seconds: float) -> None:
         """Put the deadline off."""
         self._deadline += seconds
+
+    def cut(self) -> None:
+        """Have who waits, or will, see that the time is over."""
+        self._is_cut = True
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RD)
 
     def receive(self) -> bool:
         """Wait for data; return False at the end of the connection. Raises TimeoutError."""
@@ -41,9 +53,25 @@ class Incoming:
             raise
         except OSError:
             data = b""
+        if self._is_cut and not data:
+            raise TimeoutError
         self.data += data
         self.has_ended = not data
         return bool(data)
+
+    def await_taken(self) -> None:
+        """Wait until the client has taken what was sent to it. Raises TimeoutError.
+
+        For a client that asks on and takes no answers none are made: the kernel's buffer, which
+        they go into, has room for megabytes.
+        """
+        pause = LOOK_SECONDS
+        while tcp.untaken(self._connection.fileno()) != tcp.NO_BYTES:
+            is_over = self._is_cut or tcp.is_over(self._connection)
+            if is_over or time.monotonic() > self._deadline:
+                raise TimeoutError
+            time.sleep(pause)
+            pause = min(2 * pause, MAX_LOOK_SECONDS)
 
     def take(self, size: int) -> bytes:
         """Return so many bytes, or fewer where fewer have arrived."""

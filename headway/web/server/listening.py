@@ -7,11 +7,17 @@ import errno
 import socket
 import struct
 import sys
+import time
+from collections.abc import Iterator
+
+from headway.tcp import unaccepted
 
 # For many clients that reconnect at once; the kernel takes its own limit if that is smaller.
 BACKLOG = 4096
 SO_ATTACH_FILTER = 26  # of Linux; Python has no name for it
 HANDSHAKE_SECONDS = 0.2  # for a client to finish the TCP handshake that it has begun
+ACCEPT_SECONDS = 2.0  # at most, for the processes to accept all that have begun
+POLL_SECONDS = 0.02
 # A program for Linux's packet filter, as (code, jump if true, jump if false, operand). It sees a
 # segment from its TCP header on.
 DROP_FIRST_SEGMENTS = [
@@ -44,24 +50,28 @@ def listen(host: str, port: int, choose: str = "another one") -> socket.socket:
         raise CannotListen(f"Cannot listen at {host}, port {port}: {error.strerror}") from error
 
 
-def refuse_newcomers(listener: socket.socket) -> float:
-    """Drop new connections' SYNs; connections that have begun can still be accepted.
-
-    Returns for how many seconds to accept them before the socket is closed.
+def refuse_newcomers(listener: socket.socket) -> Iterator[float]:
+    """Drop new connections' SYNs, and give seconds to sleep until those that have begun are in.
 
     Closing a listening socket resets the connections that wait to be accepted. Called before, with
-    some time to accept them all, this leaves none: a newcomer's SYN is repeated after a second and
-    finds the socket closed. It affects every process that shares the socket, and does nothing on
-    systems other than Linux.
+    each nap slept, this leaves none: a newcomer's SYN is repeated after a second and finds the
+    socket closed. A process that is too busy to accept them all within 2 s loses the rest. It
+    affects every process that shares the socket, and only waits on systems other than Linux.
     """
-    if sys.platform != "linux":
-        return HANDSHAKE_SECONDS
+    if sys.platform == "linux":
+        _drop_first_segments(listener)
+    yield HANDSHAKE_SECONDS
+    end = time.monotonic() + ACCEPT_SECONDS
+    while unaccepted(listener) and time.monotonic() < end:
+        yield POLL_SECONDS
+
+
+def _drop_first_segments(listener: socket.socket) -> None:
     program = ctypes.create_string_buffer(
         b"".join(struct.pack("HBBI", *step) for step in DROP_FIRST_SEGMENTS)
     )
     pointer = struct.pack("HP", len(DROP_FIRST_SEGMENTS), ctypes.addressof(program))
     listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)
-    return HANDSHAKE_SECONDS
 
 
 def address_of(listener: socket.socket) -> str:

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 from headway.throttled import ThrottledLogger
+from headway.web.server.connection_limiter import Awaited, TrackedConnection
 from headway.web.server.incoming import READ_BYTES, Incoming
 from headway.web.server.request_head import (
     MAX_CHUNK_LINE_BYTES,
@@ -42,15 +43,20 @@ class RequestReader(io.IOBase):
     finds the connection ended. Any other bad body raises BadBody where it is read.
     """
 
-    def __init__(self, connection: Any, file: Any, seconds: float) -> None:
+    def __init__(
+        self, connection: Any, file: Any, seconds: float, tracked: TrackedConnection | None = None
+    ) -> None:
         """`file` is the connection's own, `seconds` the time for a whole request.
 
-        A body has another second for each SECOND_BYTES of it.
+        A body has another second for each SECOND_BYTES of it. `tracked` is the connection's among
+        those of its address.
         """
         self._connection = connection
         self._file = file
         self._seconds = seconds
         self._incoming = Incoming(connection)
+        self._tracked = tracked or TrackedConnection()
+        self._tracked.ends_by(self._incoming.cut)
         self._lines: deque[bytes] = deque()  # checked, and not read yet
         self._left = 0  # bytes of the body, or of its chunk
         self._chunks: ChunkLines | None = None
@@ -71,16 +77,24 @@ class RequestReader(io.IOBase):
             self._incoming.has_ended = True  # nobody knows where the next request begins
             return
         self._chunks = None
+        if self._tracked.is_refused:
+            self._refuse(BadSyntax("an address of too many", "429 Too Many Requests"))
+            return
         self._incoming.wait_at_most(SILENCE_SECONDS)
         try:
-            if not self._incoming.data and not self._incoming.receive():
-                return
+            if not self._incoming.data:
+                self._tracked.awaits(Awaited.REQUEST)
+                if not self._incoming.receive():
+                    return
+            self._incoming.await_taken()
         except TimeoutError:
             self._incoming.has_ended = True
             return
         self._incoming.wait_at_most(self._seconds)
+        self._tracked.awaits(Awaited.REST)
         try:
             self._take_head()
+            self._note_end()
         except BadSyntax as bad:
             self._refuse(bad)
         except TimeoutError:
@@ -114,7 +128,12 @@ class RequestReader(io.IOBase):
     def _take(self, size: int) -> bytes:
         data = self._incoming.take(size)
         self._left -= len(data)
+        self._note_end()
         return data
+
+    def _note_end(self) -> None:
+        if not self._left and (self._chunks is None or self._chunks.is_complete):
+            self._tracked.awaits(Awaited.NOTHING)
 
     def _take_head(self) -> None:
         head = Head()
@@ -135,6 +154,7 @@ class RequestReader(io.IOBase):
             if line := self._incoming.take_line(MAX_CHUNK_LINE_BYTES):
                 self._left = self._chunks.add(line)
                 self._lines.append(line)
+                self._note_end()
         except (BadSyntax, TimeoutError) as error:
             self._incoming.has_ended = True
             _count(error)

@@ -11,6 +11,7 @@ import time
 from importlib import import_module
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from headway.state import state_of
 from headway.web.server.listening import refuse_newcomers
@@ -31,7 +32,7 @@ def serve(app: Flask, listener: socket.socket, *, is_shared: bool = False) -> No
     _tune_gc()
     manager = state_of(app).manager
     manager.initialize()
-    requests = Requests(app)
+    requests = Requests(app, max_of_address(app))
     server = import_module(f"headway.web.server.serve_{app.config['HEADWAY_ASYNC_MODE']}")
     serving: Serving = server.serve(
         listener,
@@ -42,12 +43,19 @@ def serve(app: Flask, listener: socket.socket, *, is_shared: bool = False) -> No
     _wait_for_stop()
     requests.last = True
     if not is_shared:
-        # Meanwhile the server accepts those that have begun.
-        time.sleep(refuse_newcomers(listener))
+        for seconds in refuse_newcomers(listener):
+            time.sleep(seconds)
     serving.stop_accepting()
     listener.close()
     manager.close_websockets()
     _answer_the_last(serving, requests)
+
+
+def max_of_address(app: Flask) -> int | None:
+    """Return how many connections an address may have; behind a proxy all come from the proxy's."""
+    limits = state_of(app).limits
+    is_behind_proxy = isinstance(app.wsgi_app, ProxyFix)
+    return limits.max_connections if limits.are_on and not is_behind_proxy else None
 
 
 def _wait_for_stop() -> None:
@@ -85,7 +93,10 @@ def _answer_the_last(serving: Serving, requests: Requests) -> None:
         time.monotonic() + seconds for seconds in LAST_REQUESTS_SECONDS
     )
     while (now := time.monotonic()) < to_be_answered:
-        is_asked_for = now < to_ask and (requests.connected or serving.waiting())
-        if not (now < to_arrive or is_asked_for or requests.running):
+        waiting = serving.waiting()
+        if waiting:  # until they are let in, nothing that they ask is read
+            to_ask = now + LAST_REQUESTS_SECONDS[1]
+        may_ask = now < to_ask and requests.connected
+        if not (now < to_arrive or waiting or may_ask or requests.running):
             return
         time.sleep(0.02)

@@ -15,7 +15,7 @@ import eventlet
 from eventlet import wsgi
 
 from headway.settings import REQUEST_SECONDS
-from headway.store.connection import peer_closed
+from headway.tcp import peer_closed
 from headway.web.server.request_reader import SILENCE_SECONDS, RequestReader
 from headway.web.server.serving import Requests, Serving
 
@@ -90,10 +90,15 @@ class ConnectionPool(eventlet.GreenPool):  # type: ignore[misc]  # untyped
     def spawn(self, serve: Callable[..., None], connection: Any) -> Any:
         if self.free() <= 0:
             return eventlet.spawn(_reject, connection[1])
-        return super().spawn(self._serve, serve, connection)
+        connected = contextlib.ExitStack()
+        # Not in its greenlet, which has yet to begin: a process that stops would not wait for it.
+        connected.enter_context(self._requests.of(connection[0]))
+        return super().spawn(self._serve, connected, serve, connection)
 
-    def _serve(self, serve: Callable[..., None], connection: Any) -> None:
-        with self._requests.of(connection[0]):
+    def _serve(
+        self, connected: contextlib.ExitStack, serve: Callable[..., None], connection: Any
+    ) -> None:
+        with connected:
             serve(connection)
 
 
@@ -153,7 +158,9 @@ def _protocol(requests: Requests, seconds: float) -> type:
 
         def setup(self) -> None:
             super().setup()
-            self.rfile = RequestReader(self.connection, self.rfile, seconds)
+            self.rfile = RequestReader(
+                self.connection, self.rfile, seconds, requests.connection_of(self.client_address)
+            )
             self.wfile = JoinedWriter(self.wfile)
 
         def get_environ(self) -> dict[str, Any]:

@@ -30,7 +30,9 @@ def serve(
 
         def __init__(self, connection: Any, address: Any, server: Any) -> None:
             super().__init__(connection, address, server)
-            self.rfile = RequestReader(connection, self.rfile, request_seconds)
+            self.rfile = RequestReader(
+                connection, self.rfile, request_seconds, requests.connection_of(address)
+            )
 
         def read_requestline(self) -> str:
             self.rfile.begin()

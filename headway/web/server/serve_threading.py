@@ -7,13 +7,29 @@ import socket
 import threading
 from typing import Any
 
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from headway.settings import REQUEST_SECONDS
 from headway.web.server.request_reader import RequestReader
 from headway.web.server.serving import Requests, Serving
 
 POLL_SECONDS = 0.05  # how often the server checks whether it has to stop
+
+
+class Server(ThreadedWSGIServer):
+    """Knows the clients whose threads have yet to begin."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.starting: set[tuple[Any, ...]] = set()
+
+    def process_request(self, connection: Any, address: tuple[Any, ...]) -> None:
+        self.starting.add(address)
+        try:
+            super().process_request(connection, address)
+        except BaseException:  # no thread can be started
+            self.starting.discard(address)
+            raise
 
 
 def serve(
@@ -29,17 +45,23 @@ def serve(
 
         rfile: Any
 
+        def __init__(self, connection: Any, address: tuple[Any, ...], server: Server) -> None:
+            with requests.of(address):
+                server.starting.discard(address)
+                super().__init__(connection, address, server)  # which serves it
+
         def setup(self) -> None:
             super().setup()
-            self.rfile = RequestReader(self.connection, self.rfile, request_seconds)
+            self.rfile = RequestReader(
+                self.connection,
+                self.rfile,
+                request_seconds,
+                requests.connection_of(self.client_address),
+            )
 
         def handle_one_request(self) -> None:
             self.rfile.begin()
             super().handle_one_request()
-
-        def handle(self) -> None:
-            with requests.of(self.client_address):
-                super().handle()
 
         def run_wsgi(self) -> None:
             self.close_connection |= "Upgrade" in self.headers
@@ -47,9 +69,7 @@ def serve(
 
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no line for each request
     host, port = listener.getsockname()[:2]
-    server = make_server(
-        host, port, requests, threaded=True, request_handler=Handler, fd=listener.fileno()
-    )
+    server = Server(host, port, requests, Handler, fd=listener.fileno())
     server.socket.settimeout(1.0)  # another process may accept the connection that this one sees
     threading.Thread(target=server.serve_forever, args=[POLL_SECONDS], daemon=True).start()
 
@@ -57,4 +77,4 @@ def serve(
         server.shutdown()
         server.socket.close()  # a duplicate of the listener
 
-    return Serving(stop_accepting)
+    return Serving(stop_accepting, lambda: len(server.starting))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 import signal
+import time
 from itertools import count as numbers
 
 from tests.faults.load import Start
@@ -27,6 +28,9 @@ FEW_DEPLOYS_EVERY = 200
 SLOW_ROW_SECONDS = 0.05
 STOP_AFTER = 20  # slow rows
 STOP_SECONDS = 3.0
+RUN_SECONDS = 1.0  # from SIGTERM to the last row of each run
+POOLS = ("prefork", "threads", "gevent", "solo")
+ONE_AT_A_TIME = "solo"
 NUMBERS = numbers(1)
 
 
@@ -73,32 +77,42 @@ def deploys(system: System, count: int) -> Row:
 
 
 def planned_stop(system: System, count: int) -> Row:
-    """SIGTERM to a worker that runs so many tasks which save: it ends soon, and all go on."""
-    with (
-        system.extra_worker("many", "celery", slots=count) as worker,
-        trial(system, f"planned stop of {count} tasks", limit=LIMIT) as one,
-    ):
-        slots = count + LONG_SLOTS * len(system.workers)
+    """SIGTERM to a worker of each pool that runs so many tasks which save: it ends soon, and all go
+    on.
+    """
+    pools = POOLS[:1] if count < FEW else POOLS
+    with trial(system, f"planned stop of {count} tasks", len(pools), limit=LIMIT) as one:
+        stops = [_stop(one, pool, 1 if pool == ONE_AT_A_TIME else count) for pool in pools]
+    most = f"{EXIT_SECONDS if count < FEW else STOP_SECONDS:g} s"
+    one.row.figures = f"a worker may take {most}, and a run {RUN_SECONDS:g} s; " + "; ".join(stops)
+    return one.row
+
+
+def _stop(one: Trial, pool: str, count: int) -> str:
+    """Stop a worker with this pool and so many tasks; return how long that took."""
+    is_measured = pool == ONE_AT_A_TIME or count >= FEW
+    with one.system.extra_worker(f"many-{pool}", "celery", slots=count, pool=pool) as worker:
+        slots = count + LONG_SLOTS * len(one.system.workers)
         tasks = [Counting(one, STOP_AFTER * 6, SLOW_ROW_SECONDS) for _ in range(slots)]
         for task in tasks:
             task.until_row(STOP_AFTER)
-        held = held_by(system, worker, tasks)
+        held = held_by(one.system, worker, tasks)
         if len(held) != count:
-            one.row.object_to(f"the worker runs {len(held)} tasks")
+            one.row.object_to(f"the {pool} worker runs {len(held)} tasks")
+        runs = [(task, task.diary.read()[-1].run) for task in tasks if task.task_id in held]
+        signalled_at = time.monotonic()
         seconds = worker.end(signal.SIGTERM)
-        most = EXIT_SECONDS if count < FEW else STOP_SECONDS
         one.ended(held)
-        if seconds > most:
-            one.row.object_to(f"it took {seconds:.1f} s")
         for task in tasks:
             task.until_ended()
-    repeated = sum(task.diary.repeated() for task in tasks)
-    if repeated:
-        one.row.object_to(f"{repeated} rows were done again")
-    one.row.figures = (
-        f"it ended in {seconds:.1f} s, and may take {most:g} s; {repeated} rows done again"
-    )
-    return one.row
+    longest = max(task.last_row_at(run) for task, run in runs) - signalled_at
+    if seconds > (STOP_SECONDS if is_measured else EXIT_SECONDS):
+        one.row.object_to(f"the {pool} worker took {seconds:.1f} s")
+    if is_measured and longest > RUN_SECONDS:
+        one.row.object_to(f"a run of the {pool} worker went on for {longest:.1f} s")
+    if repeated := sum(task.diary.repeated() for task in tasks):
+        one.row.object_to(f"{repeated} rows were done again after the {pool} worker's stop")
+    return f"{pool}, {count}: {seconds:.1f} s, runs {longest:.1f} s, {repeated} rows done again"
 
 
 class Counting:
@@ -106,7 +120,7 @@ class Counting:
 
     def __init__(self, one: Trial, rows: int, seconds: float = ROW_SECONDS) -> None:
         args = {"label": f"c{next(NUMBERS)}", "rows": rows, "seconds": seconds}
-        self.task_id = one.start(Start("count", args))
+        self.task_id = one.start(Start("count_rows", args))
         self.diary = one.system.diary(self.task_id)
         self.target = Target(one.system, self.task_id)
         self._one = one
@@ -116,6 +130,10 @@ class Counting:
 
     def until_ended(self) -> None:
         self._one.until("succeeded", self.task_id, seconds=BACK_SECONDS)
+
+    def last_row_at(self, run: str) -> float:
+        """Return when a run did its last row, by the monotonic clock."""
+        return max(line.at for line in self.diary.read() if line.run == run)
 
     def strike(self, what: str) -> None:
         """Break something that ends the run."""
@@ -127,5 +145,5 @@ class Counting:
 def held_by(system: System, worker: Kept, tasks: list[Counting]) -> dict[str, int]:
     """Return those of the tasks that a worker runs, each with its attempt, which is the first."""
     ids = {task.task_id for task in tasks}
-    pool = set(worker.pool())
+    pool = {worker.pid, *worker.pool()}
     return {run.task_id: 1 for run in system.runs() if run.pid in pool and run.task_id in ids}

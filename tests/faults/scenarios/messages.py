@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -21,7 +22,6 @@ from tests.processes import wait_for
 from tests.smtp_server import REPLIES
 
 LOST_MESSAGE_LIMIT = 30
-ON_TIME_SECONDS = 1.0
 TWO_LOOKS_SECONDS = 12.0  # a keeper looks for lost messages every 5 s
 QUEUES = ("celery", "mail")
 
@@ -195,9 +195,7 @@ def clock_wrong(system: System, seconds: float) -> Row:
         time.sleep(6)
         load.stop()
         one.ended()
-        for start in one.starts:
-            if start.countdown:
-                _must_be_on_time(one, start)
+        _must_be_on_time(one, [start for start in one.starts if start.countdown])
     return one.row
 
 
@@ -276,23 +274,29 @@ def scheduled_across_a_restart(system: System, count: int) -> Row:
             time.sleep(1)
             system.until_ready()
             one.ended()
-            for start in starts:
-                _must_be_on_time(one, start)
+            _must_be_on_time(one, starts)
     return one.row
 
 
-def _must_be_on_time(one: Trial, start: Start) -> None:
-    """Wait until a scheduled task has begun.
+def _must_be_on_time(one: Trial, starts: Sequence[Start]) -> None:
+    """Wait until scheduled tasks have begun: not before their time, nor beyond the row's limit.
 
-    It must have done so within a second of its time, by Redis's clock.
+    Both by Redis's clock. How late they were depends on how busy the machine is, and is told.
     """
-    [task_id] = start.task_ids
-    begun = wait_for(
-        lambda: (s := one.status(task_id))["started_at"] and s, 40, f"{task_id} did not begin"
-    )
-    late = _moment(begun["started_at"]) - _moment(start.scheduled_for or begun["created_at"])
-    if not 0 <= late <= ON_TIME_SECONDS:
-        one.row.object_to(f"{task_id} began {late:.3f} s after its time: {begun}")
+    late = []
+    for start in starts:
+        [task_id] = start.task_ids
+        begun = wait_for(
+            lambda task_id=task_id: (s := one.status(task_id))["started_at"] and s,
+            40,
+            f"{task_id} did not begin",
+        )
+        late.append(
+            _moment(begun["started_at"]) - _moment(start.scheduled_for or begun["created_at"])
+        )
+        if not 0 <= late[-1] <= one.row.limit:
+            one.row.object_to(f"{task_id} began {late[-1]:.3f} s after its time: {begun}")
+    one.row.figures = f"scheduled tasks began {max(late):.1f} s after their time, at most"
 
 
 def _moment(text: str) -> float:

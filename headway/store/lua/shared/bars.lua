@@ -1,5 +1,10 @@
 -- Decides which of the values in a report a record takes.
 
+-- The fields that a report reads, and those that it reads with a save.
+local READ = {report = {'phase', 'fence', 'generation', 'static', 'owner', 'streams', 'version',
+  'current', 'total', 'status', 'step', 'max_fraction', 'bar', 'point_due', 'parts'}}
+READ.save = joined(READ.report, {'leave', 'saved', 'saved_by', 'saved_percent'})
+
 local function said(argument) return argument ~= '' and argument or nil end
 
 -- Have a change set a field, unless nothing is said of it, or nothing new. Returns what it holds.
@@ -14,11 +19,11 @@ end
 -- Of the numbers that a report says (nil: nothing), and those that the record has: which are shown,
 -- and the largest fraction of this bar if there is a new one. Within a bar of an attempt it never
 -- goes back, and 15 of 10 is not shown.
-local function fit_numbers(current, total, bar, was_current, was_total, was_bar, was_high)
-  local high = nil
+local function fit_numbers(current, total, bar, was_current, was_total, was_bar, was_max_fraction)
+  local max_fraction = nil
   if bar and bar ~= was_bar then
-    high = '0'
-    was_high = 0
+    max_fraction = '0'
+    was_max_fraction = 0
     current = current or '0'
     total = total or 'null'
   elseif not (current or total) then
@@ -28,10 +33,11 @@ local function fit_numbers(current, total, bar, was_current, was_total, was_bar,
   end
   local now = tonumber(current or was_current)  -- nil: unknown, as the next
   local all = tonumber(total or was_total)
-  if not now then return current, total, high end
+  if not now then return current, total, max_fraction end
   local part = all and all > 0 and now / all
-  if now < 0 or (all and all < 0) or (part and (part < number(was_high) or part > 1 + 1e-9)) then
-    return nil, nil, high
+  local is_unfit = part and (part < number(was_max_fraction) or part > 1 + 1e-9)
+  if now < 0 or (all and all < 0) or is_unfit then
+    return nil, nil, max_fraction
   end
-  return current, total, part and string.format('%.17g', part) or high
+  return current, total, part and string.format('%.17g', part) or max_fraction
 end

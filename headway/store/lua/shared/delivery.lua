@@ -22,7 +22,6 @@ local function mark_recorded(delivery, id)
 end
 
 -- Of the sends of one id: whether this one is new. One without an id cannot be told from others.
-local SENDS_KEPT = 100
 local function is_new_send(held, send)
   local sends = held.fields.sends or ''
   return send ~= '' and sends ~= '' and not string.find(sends, send, 1, true)
@@ -34,9 +33,10 @@ local function is_former_send(held, send)
 end
 
 local function with_send(held, send)
+  local MAX_SENDS = 100
   local sends = held.fields.sends or ''
   if send == '' or string.find(sends, send, 1, true) then return sends end
-  return string.sub(sends .. ' ' .. send, -SENDS_KEPT * (#send + 1))
+  return string.sub(sends .. ' ' .. send, -MAX_SENDS * (#send + 1))
 end
 
 -- Whether a person has had this task forgotten: nothing but the ids of its sends is kept.
@@ -44,22 +44,22 @@ local function is_forgotten(held)
   return not held.fields.phase and held.fields.sends ~= nil
 end
 
--- Whether the delivery (token, order) may write to this record: nil, or why not. `order` grows with
--- each retry and replacement of one id; without a fence, nobody has that order now. Without its
+-- Whether the delivery (token, generation) may write to this record: nil, or why not. `generation`
+-- grows with each retry and replacement of one id; without a fence, nobody has that one now. Without its
 -- revoked tokens, a run from which it was taken could write. While a person is being asked, none may.
-local function refusal_of(held, token, order)
+local function refusal_of(held, token, generation)
   if FINAL[held.phase] or is_forgotten(held) then return 'final' end
   if token == '' or not held.phase then return nil end
   if held.phase == 'waiting' then return 'waiting' end
-  if order > held.order then return nil end
-  if order < held.order then return 'stale' end
+  if generation > held.generation then return nil end
+  if generation < held.generation then return 'stale' end
   if held.fence ~= '' and held.fence ~= token then return 'superseded' end
   if string.find(held.revoked_tokens, token, 1, true) then return 'superseded' end
   return nil
 end
 
--- How many times the task of a delivery of this order was replaced, see fencing.py.
-local function nesting_of(order) return math.floor(order / 1000000) end
+-- How many times the task of a delivery of this generation was replaced, see fencing.py.
+local function nesting_of(generation) return math.floor(generation / 1000000) end
 
 local function is_running(held)
   return held.phase == 'running' or held.phase == 'cancelling'

@@ -7,7 +7,6 @@ local PHASES = {'scheduled', 'queued', 'running', 'retrying', 'waiting', 'cancel
   'failed', 'cancelled'}
 -- Not a phase: parts that have parts of their own.
 local NESTED = 'nested'
-local ENDS = {'succeeded', 'failed', 'cancelled'}
 
 local function words_of(fields)
   local MAX_WORDS = 1000  -- bytes
@@ -17,7 +16,7 @@ local function words_of(fields)
 end
 
 -- Note until when a task in this phase is kept, which its record says.
-local function note_kept(record, list, id, phase)
+local function note_expiry(record, list, id, phase)
   local ttl = redis.call('PTTL', record)
   local set = phase_key(list, phase)
   redis.call('ZADD', set, integer(NOW / 1000 + ttl), id)
@@ -28,7 +27,7 @@ end
 -- Note a task's new phase, and its words with it.
 local function note_phase(record, list, id, before, phase, fields)
   if before and before ~= phase then redis.call('ZREM', phase_key(list, before), id) end
-  local ttl = note_kept(record, list, id, phase)
+  local ttl = note_expiry(record, list, id, phase)
   redis.call('HSET', index_key(list), id, '|' .. phase .. '|' .. words_of(fields))
   keep_for(index_key(list), ttl)
 end
@@ -50,7 +49,7 @@ local function forget_expired(list, phases, limit)
       if redis.call('EXISTS', record_key(id)) == 0 then
         forget_task(list, id)
       else
-        note_kept(record_key(id), list, id, phase)
+        note_expiry(record_key(id), list, id, phase)
       end
     end
   end

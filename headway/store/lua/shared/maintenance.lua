@@ -3,8 +3,8 @@
 -- Pause all where a worker remembers a later state of this data: it was restored from a backup.
 local function notice_restore(epoch, seen)
   local SWEEPS_LOST = 30  -- at most, where Redis has lost its last seconds only
-  local generation = number(redis.call('GET', GENERATION))
-  if redis.call('GET', EPOCH) ~= epoch or generation + SWEEPS_LOST >= seen then return end
+  local sweeps = number(redis.call('GET', SWEEPS))
+  if redis.call('GET', EPOCH) ~= epoch or sweeps + SWEEPS_LOST >= seen then return end
   local former = number(redis.call('HGET', PAUSED, 'seen'))
   redis.call('HSET', PAUSED, 'seen', integer(math.max(seen, former)))
   redis.call('HSETNX', PAUSED, 'since', NOW)

@@ -20,13 +20,16 @@ local UNNOTIFIED
 local NOTIFY_US = 30 * 1000000  -- how long a process that tells them has for it
 
 -- Which data this is, how many sweeps it has seen, and while paused, since when and of what time.
-local EPOCH, GENERATION, PAUSED
+local EPOCH, SWEEPS, PAUSED
 
 -- Who sweeps, when the last sweep was, and that leases do not end yet.
 local LEADER, LAST_SWEEP, GRACE
 
 -- Which workers are there, until when, as '<id> <slots>', and of each one what else is known.
 local WORKERS, WORKER
+
+-- Which web processes have websockets, and of each one how many each client has there.
+local SOCKETS
 
 -- When a process last called the library of a digest, by which a version of Headway is told.
 local LIBRARIES
@@ -47,19 +50,21 @@ local function set_prefix(prefix)
   QUESTIONS = prefix .. 'headway:questions'
   UNNOTIFIED = prefix .. 'headway:unnotified'
   EPOCH = prefix .. 'headway:epoch'
-  GENERATION = prefix .. 'headway:generation'
+  SWEEPS = prefix .. 'headway:generation'  -- how many there were, under the key's first name
   PAUSED = prefix .. 'headway:paused'
   LEADER = prefix .. 'headway:leader'
   LAST_SWEEP = prefix .. 'headway:last_sweep'
   GRACE = prefix .. 'headway:grace'
   WORKERS = prefix .. 'headway:workers'
   WORKER = prefix .. 'headway:worker:'
+  SOCKETS = prefix .. 'headway:sockets'
   LIBRARIES = prefix .. 'headway:libraries'
   SET_ASIDE = prefix .. 'headway:damaged'
 end
 
 local function room(kind, name) return CHANNEL .. kind .. ':' .. name end
 local function record_key(id) return PREFIX .. 'headway:task:' .. id end
+local function sockets_key(process) return PREFIX .. 'headway:sockets:' .. process end
 local function log_key(id) return PREFIX .. 'headway:log:' .. id end
 local function stream_key(id, name) return PREFIX .. 'headway:stream:' .. id .. ':' .. name end
 local function points_key(id) return PREFIX .. 'headway:points:' .. id end

@@ -62,7 +62,7 @@ end
 -- Note in its own parent that a part has parts.
 local function note_nested(id, fields)
   if fields.parts ~= nil or not fields.parent_id then return end
-  note_kept(record_key(id), 'parts:' .. text(fields.parent_id), id, NESTED)
+  note_expiry(record_key(id), 'parts:' .. text(fields.parent_id), id, NESTED)
 end
 
 -- Have a parent count that a part has gone from one kind to another, and `grown` of its share.

@@ -4,7 +4,7 @@
 -- decoding and encoding with cjson would turn [] into {} and a version into 1.7e+15.
 
 -- What can be derived is not stored: the id is in the key, Celery's state follows from the phase. The
--- JSON of the STATIC members is also kept as one text, the field `still`: reports come often and
+-- JSON of the STATIC members is also kept as one text, the field `static`: reports come often and
 -- change none of them. In each pair of runs measured without it, a report and the reads of pages
 -- that poll took longer.
 local DYNAMIC = {'version', 'phase', 'current', 'total', 'status', 'step', 'updated_at', 'parts'}
@@ -14,13 +14,11 @@ local STATIC_HEAD = '"failures":'  -- the text that an earlier release kept begi
 -- what most ended tasks say nothing in, which their record leaves out, by the member behind it
 local UNUSED = {['"name":'] = '"parent_id":null,"resume":null,"question":null,"result_size":null,',
   ['"attempt":'] = '"error":null,', ['"started_at":'] = '"scheduled_for":null,'}
--- bytes of a result that an earlier version kept, beyond which it is not shown
-local MAX_RESULT = 8192
--- `spent` are the tokens of runs that may write no more, `high` is the largest fraction shown in
--- this bar, `point_due` when its next point is to be noted, `kept` when the record's expiry was
--- last set, `still` the JSON of the STATIC members.
-local PRIVATE = {'owner', 'queue', 'fence', 'spent', 'order', 'high', 'bar', 'cancel', 'write_id',
-  'kept', 'still', 'point_due', 'streams', 'parent_id'}
+-- `revoked_tokens` are those of runs that may write no more, `max_fraction` is the largest fraction
+-- shown in this bar, `point_due` when its next point is to be noted, `ttl_refreshed_at` when the
+-- record's expiry was last set, `static` the JSON of the STATIC members.
+local PRIVATE = {'owner', 'queue', 'fence', 'revoked_tokens', 'generation', 'max_fraction', 'bar', 'cancel',
+  'write_id', 'ttl_refreshed_at', 'static', 'point_due', 'streams', 'parent_id'}
 
 -- While it is loaded a library has no functions of Lua's own, such as ipairs.
 local function joined(...)
@@ -69,15 +67,15 @@ local function ahead_of(id, fields)
   return redis.call('ZRANK', WAITING .. fields.queue, id)
 end
 
--- A snapshot between `head` and `tail`: the DYNAMIC members, the STATIC ones as `still`, where it
+-- A snapshot between `head` and `tail`: the DYNAMIC members, the STATIC ones as `static`, where it
 -- waits, and its streams. All in one step, so that a report copies none of it twice. The fan-out
 -- reads the id and the version from the first two.
-local function compose(head, id, fields, still, position, queue, streams, tail)
+local function compose(head, id, fields, static, position, queue, streams, tail)
   return head .. '{"task_id":"' .. id .. '","version":' .. fields.version .. ',"state":"' ..
     STATE[text(fields.phase)] .. '","phase":' .. fields.phase .. ',"current":' ..
     (fields.current or 'null') .. ',"total":' .. (fields.total or 'null') .. ',"status":' ..
     (fields.status or '""') .. ',"step":' .. (fields.step or 'null') .. ',"updated_at":' ..
-    (fields.updated_at or 'null') .. ',"parts":' .. (fields.parts or 'null') .. ',' .. still ..
+    (fields.updated_at or 'null') .. ',"parts":' .. (fields.parts or 'null') .. ',' .. static ..
     ',"queue_position":' .. position ..
     ',"queue":' .. queue .. ',"streams":' .. streams .. '}' .. tail
 end
@@ -93,47 +91,47 @@ local function render(id, fields)
   local streams, written = render_streams(id, fields.streams, FINAL[text(fields.phase)])
   local moving = position ~= 'null' and position or written
   local tag = moving and fields.version .. '-' .. moving or fields.version
-  local still = fields.still or static_members(fields)
-  return tag, compose('', id, fields, still, position, queue, streams, '')
+  local static = fields.static or static_members(fields)
+  return tag, compose('', id, fields, static, position, queue, streams, '')
 end
 
 -- Whether the kept JSON of the members that seldom change was written by this release.
-local function is_current(still)
-  return still and string.sub(still, 1, #STATIC_HEAD) == STATIC_HEAD
+local function is_current(static)
+  return static and string.sub(static, 1, #STATIC_HEAD) == STATIC_HEAD
 end
 
--- The text `still` without what is UNUSED, as an ended task's record keeps it.
-local function shortened(still)
-  for behind, nulls in pairs(UNUSED) do still = string.gsub(still, nulls .. behind, behind, 1) end
-  return still
+-- The text `static` without what is UNUSED, as an ended task's record keeps it.
+local function shortened(static)
+  for behind, nulls in pairs(UNUSED) do static = string.gsub(static, nulls .. behind, behind, 1) end
+  return static
 end
 
--- Have an ended task's fields hold again what its record leaves out: what `still` alone has, all
+-- Have an ended task's fields hold again what its record leaves out: what `static` alone has, all
 -- STATIC members of it where these may change. In JSON a text holds no bare quote, so none holds the
 -- name of a member as it stands here. What is null stays missing: a task without a parent is no part.
 local unfold
 do
-  -- The text `still` with what is UNUSED.
-  local function lengthened(still)
+  -- The text `static` with what is UNUSED.
+  local function lengthened(static)
     for behind, nulls in pairs(UNUSED) do
       local first = string.match(nulls, '^"[^"]+":')
-      if not string.find(still, first, 1, true) then
-        still = string.gsub(still, behind, nulls .. behind, 1)
+      if not string.find(static, first, 1, true) then
+        static = string.gsub(static, behind, nulls .. behind, 1)
       end
     end
-    return still
+    return static
   end
 
   local form = '^'
   for i = 1, #STATIC do form = form .. '"' .. STATIC[i] .. '":(.-),' end
 
   unfold = function(fields, names)
-    fields.still = lengthened(fields.still)
-    fields.updated_at = fields.updated_at or string.match(fields.still, '"finished_at":([^,]+)')
+    fields.static = lengthened(fields.static)
+    fields.updated_at = fields.updated_at or string.match(fields.static, '"finished_at":([^,]+)')
     fields.current = fields.current or fields.total
     if names == SHORT then return end
-    fields.result = fields.result or string.match(fields.still, ',"result":(.*)$')
-    local values = {string.match(fields.still .. ',', form)}
+    fields.result = fields.result or string.match(fields.static, ',"result":(.*)$')
+    local values = {string.match(fields.static .. ',', form)}
     for i, name in ipairs(STATIC) do
       if values[i] ~= 'null' then fields[name] = fields[name] or values[i] end
     end
@@ -141,30 +139,36 @@ do
 end
 
 -- A part's parent, as its field holds it, from the JSON of the STATIC members.
-local function parent_in(still)
-  return string.match(still, '^"failures":%w+,"parent_id":("[^"]+")')
+local function parent_in(static)
+  return string.match(static, '^"failures":%w+,"parent_id":("[^"]+")')
 end
 
 -- Return a record: its `fields` as they are stored, and some of them converted for Lua. `phase` is
 -- nil for no record, and for one with an unknown phase. The SHORT names are enough to show it, and
 -- to change what is DYNAMIC while its phase stays.
 local function load(record, names)
+  local MAX_RESULT = 8192  -- bytes, beyond which a result that an earlier version kept is not shown
   names = names or FIELDS
   local values, fields = redis.call('HMGET', record, unpack(names)), {}
   for i, name in ipairs(names) do fields[name] = values[i] or nil end
-  if not is_current(fields.still) then fields.still = nil end
-  if fields.phase and not fields.still then  -- kept since an earlier version
+  if not is_current(fields.static) then fields.static = nil end
+  if fields.phase and not fields.static then  -- kept since an earlier version
     if names == SHORT then return load(record) end
     if #(fields.result or '') > MAX_RESULT then
       fields.result, fields.result_size = 'null', integer(#fields.result)
     end
   end
   local phase = text(fields.phase)
-  if FINAL[phase] and fields.still then unfold(fields, names) end
+  if FINAL[phase] and fields.static then unfold(fields, names) end
   return {fields = fields, short = names == SHORT, phase = STATE[phase] and phase, had_ended = FINAL[phase],
-    cancel = fields.cancel, fence = fields.fence or '', revoked_tokens = fields.spent or '',
-    order = number(fields.order), attempt = number(fields.attempt),
-    failures = number(fields.failures), max_attempts = number(fields.max_attempts or 1)}
+    cancel = fields.cancel, fence = fields.fence or '',
+    revoked_tokens = fields.revoked_tokens or '', generation = number(fields.generation),
+    attempt = number(fields.attempt), failures = number(fields.failures), max_attempts = number(fields.max_attempts or 1)}
+end
+
+-- The version of a record's next state: it grows even where Redis's clock has gone back.
+local function next_version(version)
+  return integer(math.max(number(version) + 1, NOW))
 end
 
 -- Whether what went wrong is what a field holds, and not that Redis refuses a command.
@@ -201,7 +205,8 @@ local function new_fields(name, title, max_attempts)
     total = '1', status = '"Pending..."', step = 'null', result = 'null', result_size = 'null',
     files_shown = 'null', resume = 'null', question = 'null', error = 'null', attempt = '0', failures = '0',
     max_attempts = max_attempts, created_at = format_time(NOW), scheduled_for = 'null',
-    started_at = 'null', finished_at = 'null', order = '0', fence = '', spent = '', high = '0'}
+    started_at = 'null', finished_at = 'null', generation = '0', fence = '', revoked_tokens = '',
+    max_fraction = '0'}
 end
 
 -- Keep a list, or a key of its index, for as long as its tasks; for a while longer, so that not each

@@ -3,13 +3,10 @@
 -- The record's field `saved` is the last save, `saved_percent` where the bar was then ('' unknown),
 -- and `saved_by` the token of the run that saved something new last.
 
--- Note a run's save in the changes of its record. `current` and `total` are shown with it.
-local function note_save(record, id, held, changes, saved, current, total)
-  if redis.call('HGET', record, 'saved') ~= saved then changes.saved_by = held.fence end
+-- Return the bar's percent for these numbers, '' if it is unknown.
+local function percent_of(current, total)
   local part = current and total and total > 0 and current / total
-  changes.saved = saved
-  changes.saved_percent = part and integer(math.min(99, math.floor(100 * part))) or ''
-  if held.fields.streams then changes.streams = saved_streams(id, held.fields.streams) end
+  return part and integer(math.min(99, math.floor(100 * part))) or ''
 end
 
 -- The status of a task that goes on at its last save, after these words; nil without a save.
@@ -29,6 +26,9 @@ local function resume_point(record, changes)
   return '{"percent":' .. (percent and percent ~= '' and percent or 'null') .. '}'
 end
 
+local take_saved, forget_saved
+do  -- see points.lua
+
 -- The fields of a record's effects; see once.lua.
 local function effect_fields(record)
   local found = {}
@@ -40,7 +40,7 @@ local function effect_fields(record)
 end
 
 -- The saved fields of a new record that goes on where another task was saved.
-local function take_saved(source, id)
+take_saved = function(source, id)
   local saved, percent, streams, answers, formats = unpack(redis.call('HMGET', record_key(source),
     'saved', 'saved_percent', 'streams', 'answers', 'stream_formats'))
   if not saved then return {} end
@@ -52,11 +52,13 @@ local function take_saved(source, id)
     redis.call('HSET', record_key(id), 'effects', 1, field,
       redis.call('HGET', record_key(source), field))
   end
-  return {saved = saved, saved_percent = percent or '', streams = streams or '',
+  return {continues = source, saved = saved, saved_percent = percent or '', streams = streams or '',
     answers = answers or nil, stream_formats = formats or nil}
 end
 
-local function forget_saved(record)
+forget_saved = function(record)
   for _, field in ipairs(effect_fields(record)) do redis.call('HDEL', record, field) end
   redis.call('HDEL', record, 'saved', 'saved_percent', 'saved_by', 'effects', 'answers')
+end
+
 end

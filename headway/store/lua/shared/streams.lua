@@ -9,13 +9,11 @@
 --
 -- The field `stream_formats` has for each that is no plain text '<name> <format>;'.
 
-local FORMATS = {markdown = true}
-
 -- The formats of a task's streams by name; one that is not there is plain text.
 local function formats_of(field)
   local all = {}
   for name, format in string.gmatch(field or '', '([%w_.-]+) (%a+);') do
-    all[name] = FORMATS[format] and format
+    all[name] = format == 'markdown' and format
   end
   return all
 end

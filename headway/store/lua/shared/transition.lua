@@ -65,13 +65,13 @@ local function transition(record, id, held, fields, phase, ttl)
 end
 
 -- Drop what a record no longer needs once its task has ended, and what means the same where it is
--- missing or in `still`: each field takes some 40 bytes beside its name and what it holds. What is
+-- missing or in `static`: each field takes some 40 bytes beside its name and what it holds. What is
 -- left is written once more, since a hash keeps the room that it once had: 256 bytes of most records.
 -- One with many fields, such as those of thousands of effects, is no compact hash that gains by that,
 -- and is more than one call takes.
 local COMPACT_FIELDS = 128
-local ENDED = {'run', 'leave', 'high', 'bar', 'kept', 'worker', 'queue', 'order', 'point_due',
-  'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'title', 'attempt', 'max_attempts',
+local ENDED = {'run', 'leave', 'max_fraction', 'bar', 'ttl_refreshed_at', 'worker', 'queue', 'generation',
+  'point_due', 'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'title', 'attempt', 'max_attempts',
   'created_at', 'scheduled_for', 'started_at', 'finished_at', 'updated_at', 'result'}
 local function drop_fields_of_run(record, id, fields)
   local dropped = joined(ENDED)
@@ -80,7 +80,7 @@ local function drop_fields_of_run(record, id, fields)
     if follows or value == 'null' or value == '' or value == '""' then dropped[#dropped + 1] = name end
   end
   redis.call('HDEL', record, unpack(dropped))
-  redis.call('HSET', record, 'still', shortened(fields.still))
+  redis.call('HSET', record, 'static', shortened(fields.static))
   if redis.call('HLEN', record) <= COMPACT_FIELDS then
     local left = redis.call('HGETALL', record)
     redis.call('DEL', record)
@@ -95,27 +95,27 @@ end
 store_version = function(record, id, held, changes, meta, ttl)
   local fields = held.fields
   local phase = text(changes.phase)
-  changes.version = integer(math.max(number(fields.version) + 1, NOW))
+  changes.version = next_version(fields.version)
   changes.updated_at = format_time(NOW)
   if not FINAL[phase or held.phase] then ttl = tonumber(ttl) + UNENDED end
   if phase and not held.short then
     transition(record, id, held, changes, phase, ttl)
     if phase ~= held.phase then note_history(fields, changes, phase) end
   end
-  if is_point(held, changes, phase) then note_point(record, id, fields, changes, ttl) end
+  if is_point(held, changes, phase) then note_point(record, id, fields, changes, ttl, phase) end
   -- Reports in a row need not put the end of their record off each time.
-  local keep = phase ~= held.phase or NOW - number(fields.kept) > HOUR
-  if keep then changes.kept = integer(NOW) end
+  local keep = phase ~= held.phase or NOW - number(fields.ttl_refreshed_at) > HOUR
+  if keep then changes.ttl_refreshed_at = integer(NOW) end
   local flat = {}
   for name, value in pairs(changes) do
-    if fields[name] ~= value or held.had_ended then  -- the record may have it in `still` alone
+    if fields[name] ~= value or held.had_ended then  -- the record may have it in `static` alone
       flat[#flat + 1], flat[#flat + 2] = name, value
       fields[name] = value
     end
   end
   if not held.short then
-    fields.still = static_members(fields)
-    flat[#flat + 1], flat[#flat + 2] = 'still', fields.still
+    fields.static = static_members(fields)
+    flat[#flat + 1], flat[#flat + 2] = 'static', fields.static
   end
   redis.call('HSET', record, unpack(flat))
   if FINAL[phase] then drop_fields_of_run(record, id, fields) end
@@ -147,7 +147,7 @@ store_version = function(record, id, held, changes, meta, ttl)
     if list and phase and not held.short then
       note_phase(record, list, id, held.phase, phase, fields)
     elseif list then
-      note_kept(record, list, id, text(fields.phase))
+      note_expiry(record, list, id, text(fields.phase))
     end
   end
   local _, json = render(id, fields)
@@ -213,7 +213,7 @@ local function restarted_fields(record, id, held, name, max_attempts)
   held.fields.write_id = nil
   held.fields.point_due = nil
   held.cancel = nil
-  held.order = 0
+  held.generation = 0
   held.attempt = 0
   held.failures = 0
   return new_fields(name, held.fields.title or name, max_attempts)
@@ -222,7 +222,7 @@ end
 -- What a task shows while it waits for a worker.
 local function queued_fields(status)
   return {phase = '"queued"', status = status, current = '0', total = '1', step = 'null',
-    error = 'null', scheduled_for = 'null', high = '0'}
+    error = 'null', scheduled_for = 'null', max_fraction = '0'}
 end
 
 -- Take a message that is due, to be sent now; nil where it is not wanted. Due again in 5 s if
@@ -240,7 +240,7 @@ local function take_due(record, id, held, ttl)
   local line, queue, in_line = unpack(redis.call('HMGET', record, 'line', 'line_queue', 'in_line'))
   local is_in_line = in_line == '1'
   if not takes_turn(held.fields.owner or '', line, id, held.fields.priority, ttl) then
-    redis.call('ZADD', OUTBOX, NOW + LOOK_AGAIN, id)
+    redis.call('ZADD', OUTBOX, NOW + RECHECK_TURN, id)
     if not is_in_line then
       store_version(record, id, held, waiting_fields(), celery_meta(id, 'PENDING'), ttl)
     end
@@ -258,7 +258,7 @@ end
 -- Note in a record's changes that the run with this token can write no more.
 local function release_fence(held, token, changes)
   changes.fence = ''
-  changes.spent = held.revoked_tokens .. ' ' .. token
+  changes.revoked_tokens = held.revoked_tokens .. ' ' .. token
 end
 
 -- Take a task from the run with this token, which can write no more, and have it wait for a worker

@@ -8,7 +8,7 @@
 -- task has a turn only while it is with the workers; after '@' it is a line of all owners.
 
 -- us: when what waits is looked at again, should nobody have passed a turn on
-local LOOK_AGAIN = HOUR
+local RECHECK_TURN = HOUR
 
 local takes_turn, leave_lines
 do
@@ -76,5 +76,5 @@ end
 -- What a task shows while it waits in line: it is in no queue.
 local function waiting_fields()
   return {phase = '"queued"', status = '"Waits for its turn"', queue = '', current = '0', total = '1',
-    step = 'null', error = 'null', scheduled_for = 'null', high = '0', in_line = '1'}
+    step = 'null', error = 'null', scheduled_for = 'null', max_fraction = '0', in_line = '1'}
 end

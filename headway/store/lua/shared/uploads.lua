@@ -40,7 +40,7 @@ local function users_ttl(key)
   return longest
 end
 
--- Delete a forgotten task's uploads, but for those that other tasks use.
+-- Delete a forgotten task's uploads, except for those that other tasks use.
 local function release_uploads(names, task_id)
   for upload_id in string.gmatch(names or '', '%S+') do
     local key = upload_key(upload_id)

@@ -1,0 +1,123 @@
+"""A task is edited while `make run` runs: an error in it is shown where one looks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.page import expect_nothing_of_axe, open_live
+from tests.processes import ROOT, Process, answers, children_of, free_port, wait_for
+
+TASK = '''"""A task of one's own."""
+
+from headway import task
+
+
+@task("Greet {name}")
+def greet(name: str) -> str:
+    return f"Hello {name}"
+'''
+POLITE = TASK.replace("(name: str)", "(name: str, title: str)").replace("Hello", "Hello {title}")
+BROKEN = f"{TASK}\nnot_there\n"
+PATIENCE = 60_000  # milliseconds: several processes start again
+
+
+class Project(Process):
+    """A copy of the application that is edited while `run.py` runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        root = folder / "headway"
+        unwanted = shutil.ignore_patterns(".*", "node_modules", "bench", "docs", "tests")
+        shutil.copytree(ROOT, root, ignore=unwanted)
+        self.task = root / "app" / "tasks" / "greeting.py"
+        self.task.write_text(TASK)
+        port = free_port()
+        self.address = f"http://127.0.0.1:{port}"
+        env = {"DATA_DIR": "", "REDIS_URL": "", "MAIL_SERVER": "", "PORT": str(port)}
+        super().__init__([sys.executable, "run.py"], folder / "run.log", env, root=root)
+
+    def ready(self) -> Project:
+        self.wait_until(lambda: "Headway is ready" in self.output())
+        return self
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    project = Project(tmp_path)
+    yield project.ready()
+    project.stop()
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def greet(page: Page, project: Project, result: str, **fields: str) -> None:
+    """Start the task by its form once that has these fields; see its result."""
+
+    def has_fields() -> bool:
+        response = page.goto(f"{project.address}/start/greet")
+        assert response is not None
+        return response.ok and all(page.get_by_label(one).count() for one in fields)
+
+    wait_for(has_fields, PATIENCE / 1000, "the form stays as it was")
+    for name, value in fields.items():
+        page.get_by_label(name).fill(value)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator("#outcome")).to_contain_text(result, timeout=PATIENCE)
+
+
+def test_an_edited_task_is_started_and_runs_as_it_is_now(page: Page, project: Project):
+    greet(page, project, "Hello Ada", Name="Ada")
+
+    project.task.write_text(POLITE)
+    project.wait_until(lambda: "greeting.py: edited" in project.output())
+
+    greet(page, project, "Hello Dr Ada", Name="Ada", Title="Dr")
+
+
+def test_an_error_is_shown_in_the_terminal_and_on_open_pages_and_all_goes_on(
+    page: Page, browser: Browser, project: Project
+):
+    open_live(page, project.address)
+    problem = page.locator("#code-problem")
+
+    project.task.write_text(BROKEN)
+    expect(problem).to_contain_text("name 'not_there' is not defined")
+    expect(problem).to_contain_text('File "app/tasks/greeting.py", line 10')
+    expect_nothing_of_axe(page)
+    said = project.output()
+    without_script = browser.new_page(java_script_enabled=False)
+    without_script.goto(f"{project.address}/start")
+    expect(without_script.locator("#code-problem")).to_contain_text("not_there")
+    without_script.close()
+    other = page.context.new_page()
+    greet(other, project, "Hello Ada", Name="Ada")
+    project.task.write_text(TASK)
+
+    assert 'greeting.py", line 10' in said
+    expect(problem).to_be_hidden()
+
+
+def test_a_web_process_that_starts_with_broken_code_serves_why_until_it_is_mended(
+    page: Page, project: Project
+):
+    project.task.write_text(BROKEN)
+    wait_for(lambda: "cannot be loaded" in project.output())
+    [web] = [pid for pid in children_of(project.pid) if "wsgi.py" in command_of(pid)]
+
+    os.kill(web, signal.SIGKILL)
+    wait_for(lambda: answers(f"{project.address}/code-problem"), PATIENCE / 1000)
+    page.goto(project.address)
+    expect(page.get_by_role("heading", name="The code cannot be loaded")).to_be_visible()
+    expect(page.locator("pre")).to_contain_text("name 'not_there' is not defined")
+    project.task.write_text(TASK)
+
+    expect(page.get_by_role("heading", name="Start something")).to_be_visible(timeout=PATIENCE)
