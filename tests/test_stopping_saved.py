@@ -68,3 +68,23 @@ def test_a_run_of_each_pool_ends_at_its_first_save_and_the_worker_with_it(
             end = stops.end_of(task_id)
         assert (end.phase, end.result, end.attempt) == (Phase.SUCCEEDED, "went on", 2)
         assert end.failures == 0
+
+
+class SlowLoop(Leaving):
+    module = "tests.slow_loop"
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_worker_that_stops_does_not_take_again_what_it_gives_back(
+    pool: str, valkey: Valkey, tmp_path: Path
+):
+    settings = {"SHUTDOWN_SECONDS": LONG, "LEASE_SECONDS": LONG}
+    with project(pool, valkey, tmp_path, SlowLoop, **settings) as stops:
+        task_id, counts = stops.start(leaving_tasks.saves_when_asked_to_leave, "save")
+        wait_for(lambda: runs(counts) == 1)
+
+        stops.process.popen.send_signal(signal.SIGTERM)
+        stops.process.popen.wait(100)
+
+        stopped = stops.snapshot(task_id)
+        assert (stopped.phase, stopped.attempt) == (Phase.QUEUED, 1)

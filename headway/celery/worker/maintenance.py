@@ -187,7 +187,7 @@ class Maintenance(bootsteps.StartStopStep):
             self._scheduler.start_due()
 
     def _repeat_asking_to_leave(self) -> None:
-        if self._planned_stop.is_begun:
+        if self._planned_stop.may_give_back:
             self._ask_to_leave()
 
     def _sweep(self) -> None:

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 SIGNALS = ("SIGQUIT", "SIGTERM") if REMAP_SIGTERM == "SIGQUIT" else ("SIGQUIT",)
 POLL_SECONDS = 0.05
+MAX_WAIT_FOR_LOOP_SECONDS = 0.5  # one that runs a task itself takes no other meanwhile
 URGE_AFTER = 1.0  # seconds after which a worker that has not begun to end gets the signal again
 LEAVE_AFTER = 2.0  # further seconds after which one that has still not begun is abandoned
 
@@ -56,6 +57,7 @@ class PlannedStop:
         self._number = signal.SIGTERM
         self._deadline = inf
         self._asked = threading.Event()
+        self._may_give_back = threading.Event()
         self._ending = False
 
     def install(self) -> None:
@@ -72,9 +74,13 @@ class PlannedStop:
 
     @property
     def is_begun(self) -> bool:
-        """Whether the worker has been told to stop, and takes no more tasks."""
-        told = state.should_stop, state.should_terminate
-        return self._deadline < inf or any(word not in (None, False) for word in told)
+        """Whether the worker has been told to stop, and is to take no more tasks."""
+        return self._deadline < inf or _celery_stops()
+
+    @property
+    def may_give_back(self) -> bool:
+        """Whether what runs may go back to its queue: this worker would not take it again."""
+        return self._may_give_back.is_set() or _celery_stops()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._number = signal.Signals(number)
@@ -90,6 +96,7 @@ class PlannedStop:
 
     def _attend(self) -> None:
         self._asked.wait()
+        self._stop_taking()
         self._ask_to_leave()
         while state.active_requests and time.monotonic() < self._deadline:
             self._call(self._take_no_more)
@@ -103,6 +110,18 @@ class PlannedStop:
         time.sleep(LEAVE_AFTER)
         if not self._ending and not can_end_runs(self._worker.pool):
             self._abandon()
+
+    def _stop_taking(self) -> None:
+        """Cancel the consumer before anything goes back, lest this worker take it again."""
+        taken_last = threading.Event()
+
+        def stop() -> None:
+            self._take_no_more()
+            taken_last.set()
+
+        self._call(stop)
+        taken_last.wait(MAX_WAIT_FOR_LOOP_SECONDS)
+        self._may_give_back.set()
 
     def _end(self) -> None:
         self._ending = True
@@ -122,6 +141,11 @@ class PlannedStop:
             duty()
         else:
             self._worker.hub.call_soon(duty)
+
+
+def _celery_stops() -> bool:
+    told = state.should_stop, state.should_terminate
+    return any(word not in (None, False) for word in told)
 
 
 def can_end_runs(pool: Any) -> bool:
