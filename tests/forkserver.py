@@ -54,6 +54,7 @@ LIBRARIES = {
 WEB_PROGRAMS = (["wsgi.py"], ["-m", "tests.faults.web"])
 # What a running Python can still take over from its environment, or has from the server's.
 PYTHON_SETTINGS = {"PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONUNBUFFERED"}
+OF_THE_MAKEFILE = {"PYTHON"}  # no Python reads it
 READ_AT_IMPORT = "REMAP_SIGTERM"  # by billiard
 MAX_REQUEST_BYTES = 1 << 20
 MAX_FDS = 16
@@ -69,7 +70,7 @@ def server_for(command: Sequence[str], env: Mapping[str, str]) -> str | None:
     imported.
     """
     settings = {name for name in env if name.startswith(("PYTHON", "EVENTLET"))}
-    if not settings <= PYTHON_SETTINGS:
+    if not settings <= PYTHON_SETTINGS | OF_THE_MAKEFILE:
         return None
     if command[1:3] == ["-m", "celery"]:
         pools = {"eventlet", "gevent"} & set(command)

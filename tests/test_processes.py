@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forkserver import ForkedProcess
+from tests.forkserver import ForkedProcess, server_for
 from tests.processes import ROOT, Process
 
 # Notes each question for the environment that a file of Headway's asks while it is imported.
@@ -99,6 +99,15 @@ def test_what_is_forked_has_the_mask_of_who_starts_it(tmp_path: Path, mask: int)
 
     assert process.wait(20) == 0
     assert (tmp_path / "log").read_text() == f"{oct(mask)}\n"
+
+
+def test_what_make_exports_keeps_no_program_from_being_forked():
+    say = ["make", "--silent", "--eval", "environment: ; @env --null", "environment"]
+    said = subprocess.run(say, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    env = dict(line.split("=", 1) for line in said.split("\0") if line)
+
+    assert env["PYTHON"]
+    assert server_for([sys.executable, "wsgi.py"], env) == "eventlet"
 
 
 def test_no_module_of_headways_reads_the_environment_when_it_is_imported():
