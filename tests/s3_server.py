@@ -39,7 +39,7 @@ class S3Server:
 
     def _answers(self) -> bool:
         try:
-            return requests.get(f"{self.endpoint}/moto-api/", timeout=1).ok
+            return requests.get(self.endpoint, timeout=1).ok
         except requests.RequestException:
             return False
 
@@ -92,10 +92,11 @@ class Bucket:
 def main(port: int) -> None:
     """Serve until the process ends."""
     # Not at the top: it would change botocore in the tests' own process.
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import create_backend_app
     from werkzeug.serving import run_simple
 
-    run_simple("127.0.0.1", port, DomainDispatcherApplication(create_backend_app), threaded=True)
+    # S3 alone: which of its services a request is for, moto finds out by listing all their folders.
+    run_simple("127.0.0.1", port, create_backend_app("s3"), threaded=True)
 
 
 if __name__ == "__main__":
