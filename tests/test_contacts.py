@@ -66,6 +66,7 @@ def test_rows_with_an_address_are_imported_and_the_others_given_out(
     run = imports.run_of(task_id)
     run.assert_succeeded({"imported": 2, "known": 0, "rejected": 2})
     assert run.snapshot.title == "Import contacts from people.csv"
+    assert run.snapshot.status == "2 imported, 2 rejected"
     assert stored(app, client) == [
         Contact("ada@example.com", "Ada"),
         Contact("eve@example.com", "Eve"),

@@ -56,6 +56,19 @@ def test_it_ran_from_the_start_of_its_first_attempt():
     assert said == ["Ran 7.0 s", "Attempt 3"]
 
 
+def test_the_time_until_a_person_answered_is_no_run():
+    task: Any = {**TASK, "started_at": "2026-11-30T08:00:11.400Z", "attempt": 2}
+    begun = [("running", 1, "02"), ("waiting", 1, "03"), ("queued", 1, "11"), ("running", 2, "11")]
+    history: Any = [
+        {"phase": phase, "attempt": attempt, "at": f"2026-11-30T08:00:{second}.400Z"}
+        for phase, attempt, second in begun
+    ]
+
+    said = [fact.replace("\u202f", " ") for fact in facts(task, history)]
+
+    assert said == ["Ran 4.0 s", "Attempt 2"]
+
+
 def test_no_mark_in_a_name_reorders_the_line_that_says_who_requested_it():
     task: Any = {**TASK, "name": "long_task", "phase": "running", "finished_at": None}
 

@@ -53,6 +53,7 @@ def test_the_tutorial_says_what_is_seen(page: Page, address: str):
     expect(shop).to_be_focused()
     expect(shop).to_have_accessible_description(re.compile("Is missing."))
     expect(page.get_by_label("Shelves")).to_have_value("many")
+    expect(page.get_by_label("Shelves")).to_have_css("border-color", "rgb(185, 28, 28)")
     expect(page.get_by_label("Shelves")).to_have_accessible_description(
         re.compile("Must be a whole number.")
     )

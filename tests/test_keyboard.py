@@ -87,6 +87,8 @@ def test_search_filter_choose_and_forget(page: Page, web_address: str, shared_re
 
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keyboard")
+    box = dialog.get_by_role("checkbox").bounding_box() or {}
+    assert box["width"] == box["height"]
     press(page, dialog.get_by_role("checkbox"), "Space")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()

@@ -12,7 +12,7 @@ from headway.store.model import StateWrite
 from headway.store.records import Records
 from tests.by_hand import HERE, claim
 from tests.overlaps import expect_apart
-from tests.page import expect_fits, start_by_hand
+from tests.page import expect_fits, expect_uncut, start_by_hand
 from tests.test_list_element import PAGE
 
 LINE = 24  # px of a line of a row, and a little over what is the highest
@@ -70,6 +70,25 @@ def test_a_long_title_or_error_leaves_room_for_how_the_task_ended(
         assert shown[0] >= shown[1] > 30, f"{width} px: {shown}"
         assert row.evaluate("one => one.clientHeight") < 2 * LINE
         assert part(row, "text").bounding_box()["width"] > 100  # type: ignore[index]
+    expect_apart(page)
+
+
+@pytest.mark.parametrize("place", ["element", "application"])
+def test_the_numbers_of_a_row_give_way_before_its_words(
+    page: Page, web_address: str, shared_records: Records, place: str
+):
+    page.request.get(web_address)
+    failed(page, web_address, shared_records)
+    page.set_viewport_size({"width": 1000, "height": 800})
+    row = row_of(page, web_address, place)
+
+    for name, words in (
+        ("text", "53 sent, 7 left out"),
+        ("numbers", "1:50 from request to end " * 2),
+    ):
+        part(row, name).evaluate("(one, words) => one.textContent = words", words)
+
+    expect_uncut(part(row, "text"))
     expect_apart(page)
 
 

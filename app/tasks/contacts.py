@@ -11,9 +11,16 @@ from app.addresses import BadAddress, check_address
 from app.contacts import Contact, Contacts, Rejected, open_contacts
 from app.csv_files import PEOPLE, as_csv, headings_of, read_rows, recognised, survey
 from headway import BadArguments, Upload, progress, task
+from headway.texts import Sentence
 
 BATCH = 500  # rows that are stored at a time, and done once more where a worker dies
 MAX_LOGGED = 50  # rejected rows; all of them are in the file
+REJECTED = Sentence("{count} rejected")
+COUNTS = {
+    "imported": Sentence("{count} imported"),
+    "known": Sentence("{count} known already"),
+    "rejected": REJECTED,
+}
 
 
 def check_headings(source: Upload) -> None:
@@ -28,7 +35,7 @@ def check_headings(source: Upload) -> None:
 
 
 @task("Import contacts from {source}", check=check_headings, bind=True)
-def import_contacts(self: Any, source: Annotated[Upload, PEOPLE]) -> dict[str, int]:
+def import_contacts(self: Any, source: Annotated[Upload, PEOPLE]) -> dict[str, Any]:
     """Import contacts from a CSV file.
 
     Rows without a valid email address are left out, and given out as a file.
@@ -50,14 +57,20 @@ def import_contacts(self: Any, source: Annotated[Upload, PEOPLE]) -> dict[str, i
             rejected = _add(contacts, batch, columns, may_log=done["rejected"] < MAX_LOGGED)
             rows_done = done["rows"] + len(batch)
             done = {**done, "rows": rows_done, "rejected": done["rejected"] + rejected}
-            progress.set(done["rows"], total, f"{done['rejected']} rejected")
+            progress.set(done["rows"], total, REJECTED.format(count=done["rejected"]))
             progress.save(done)
         if done["rejected"]:
             progress.file("rejected.csv", _as_file(headings, contacts))
         imported = contacts.count_added()
         contacts.forget_task()
     known = done["rows"] - done["rejected"] - imported
-    return {"imported": imported, "known": known, "rejected": done["rejected"]}
+    result = {"imported": imported, "known": known, "rejected": done["rejected"]}
+    return {"status": _summary(result), "result": result}
+
+
+def _summary(result: dict[str, int]) -> str:
+    counts = {what: count for what, count in result.items() if count or what == "imported"}
+    return ", ".join(COUNTS[what].format(count=count) for what, count in counts.items())
 
 
 def _add(

@@ -79,7 +79,7 @@ def send_mailing(
     Args:
         source: UTF-8, with a line of headings: Email, and any others.
         subject: {name} stands for what a row has in the column Name.
-        body: Each line is a paragraph, and {name} stands for a field here too.
+        body: Paragraphs, in which {name} stands for a field too.
     """
     mailing = Mailing(source, subject, "\n\n".join(body))
     if progress.saved is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from headway.display.formats import format_took
 from headway.display.languages import Sentence
@@ -14,16 +15,18 @@ from headway.snapshot import Phase
 def facts(task: SnapshotDict, history: Sequence[HistoryEvent] = ()) -> list[Sentence]:
     """Return the facts, in the order in which they came about.
 
-    How long it ran counts from the start of the first attempt, as far back as `history` knows it.
+    How long it ran counts from the start of the first attempt, as far back as `history` knows it,
+    without the time in which a person had not answered yet.
     """
     found = []
     started = _first_start(task, history)
     finished = task["finished_at"]
     if started and task["attempt"] == 1:  # of a later attempt it is not known apart
         due = max(task["created_at"], task["scheduled_for"] or "")
-        found.append(Sentence("Waited {time}", time=_between(due, started)))
+        found.append(Sentence("Waited {time}", time=format_took(_ms(due, started))))
     if started and finished:
-        found.append(Sentence("Ran {time}", time=_between(started, finished)))
+        ran = _ms(started, finished) - _ms_asked(history)
+        found.append(Sentence("Ran {time}", time=format_took(ran)))
     if task["attempt"] > 1:
         found.append(Sentence("Attempt {attempt}", attempt=task["attempt"]))
     return found
@@ -36,6 +39,15 @@ def _first_start(task: SnapshotDict, history: Sequence[HistoryEvent]) -> str | N
     return next((each["at"] for each in begun if each["attempt"] == 1), None)
 
 
-def _between(one: str, other: str) -> str:
+def _ms_asked(history: Sequence[HistoryEvent]) -> int:
+    """Return how long, in ms, the questions of a task were open that have been answered."""
+    return sum(
+        _ms(asked["at"], answered["at"])
+        for asked, answered in pairwise(history)
+        if asked["phase"] == Phase.WAITING
+    )
+
+
+def _ms(one: str, other: str) -> int:
     passed = datetime.fromisoformat(other) - datetime.fromisoformat(one)
-    return format_took(max(0, round(passed.total_seconds() * 1000)))
+    return max(0, round(passed.total_seconds() * 1000))
