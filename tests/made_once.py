@@ -11,6 +11,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+import redis.utils
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
@@ -45,7 +46,11 @@ def builders_of_routes() -> Callable[..., Any]:
 
 
 def make_once(patch: pytest.MonkeyPatch) -> None:
-    """Compile each template and route, and read each description of S3, once."""
+    """Compile each template and route, and read each description of S3, once.
+
+    And redis-py's own version, which each pool of connections reads from the installed package.
+    """
     patch.setattr(Flask, "jinja_options", {"bytecode_cache": CompiledTemplates()})
     patch.setattr(Rule, "_compile_builder", builders_of_routes())
     patch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+    patch.setattr(redis.utils, "get_lib_version", cache(redis.utils.get_lib_version))
