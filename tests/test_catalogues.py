@@ -6,9 +6,12 @@ import importlib.util
 import json
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -22,19 +25,32 @@ OWN_TASKS = ("long_task", "send_async_email", "import_contacts", "send_mailing")
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
-def catalogues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return scripts/catalogues.py, at work on a copy of the library's catalogues."""
+@pytest.fixture(scope="module")
+def script() -> Iterator[ModuleType]:
+    """Return scripts/catalogues.py, which reads the texts of each source file once."""
     spec = importlib.util.spec_from_file_location("catalogues", ROOT / "scripts" / "catalogues.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "catalogues", module)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "catalogues", module)
+        spec.loader.exec_module(module)
+        for name in ("_in_python", "_in_template"):
+            patch.setattr(module, name, read_once(getattr(module, name)))
+        yield module
+
+
+def read_once(texts_in: Callable[[str], Iterator[Any]]) -> Callable[[str], tuple[Any, ...]]:
+    return cache(lambda source: tuple(texts_in(source)))
+
+
+@pytest.fixture
+def catalogues(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the script, at work on a copy of the library's catalogues."""
     folder = tmp_path / "translations"
     shutil.copytree(languages.FOLDER, folder)
-    monkeypatch.setattr(module, "DOMAINS", [replace(module.DOMAINS[0], folder=folder)])
-    return module
+    monkeypatch.setattr(script, "DOMAINS", [replace(script.DOMAINS[0], folder=folder)])
+    return script
 
 
 def run(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
