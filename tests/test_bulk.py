@@ -210,10 +210,27 @@ def test_a_plain_form_asks_before_it_forgets_and_says_what_became_of_each(
     assert 'href="/?phase=failed">← Back' in done.text
 
 
-@pytest.mark.parametrize("back", ["javascript:alert(1)", "https://evil.example/", "//evil.example"])
+@pytest.mark.parametrize(
+    "back",
+    [
+        "javascript:alert(1)",
+        "https://evil.example/",
+        "//evil.example",
+        "////evil.example/x",
+        "http://localhost//evil.example/",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "http://[",
+        "//a]b",
+    ],
+)
 def test_the_way_back_leads_to_no_other_site(mine: FlaskClient, records: Records, back: str):
-    form = {"action": "cancel", "task_id": start(mine), "back": back}
+    form = {"action": "cancel", "task_id": start(mine)}
+    referred = {**HTML, "Referer": back.replace("\t", "")}
 
-    answer = mine.post("/tasks/batch", data=form, headers=HTML)
+    by_form = mine.post("/tasks/batch", data={**form, "back": back}, headers=HTML)
+    by_header = mine.post("/tasks/batch", data=form, headers=referred)
 
-    assert "Back" not in answer.text
+    assert [by_form.status_code, by_header.status_code] == [200, 200]
+    assert "Back" not in by_form.text
+    assert "Back" not in by_header.text

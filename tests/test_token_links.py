@@ -92,3 +92,14 @@ def test_what_is_no_token_leads_nowhere(client: FlaskClient, text: str):
 
     assert answer.status_code == 400
     assert "Set-Cookie" not in answer.headers or TOKEN_COOKIE not in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("path", ["/status/{}", "/status?task_id={}", "/tasks", "/tasks/{}"])
+def test_a_cookie_of_any_bytes_is_no_token(client: FlaskClient, path: str):
+    known = {"HTTP_COOKIE": "headway_session=none"}
+    odd = {"HTTP_COOKIE": f"{TOKEN_COOKIE}=\xff; headway_session=none"}
+
+    answers = [client.get(path.format(ADAS), environ_overrides=each) for each in (known, odd)]
+
+    assert answers[0].status_code in (200, 404)
+    assert answers[1].status_code == answers[0].status_code

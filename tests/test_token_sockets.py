@@ -14,7 +14,7 @@ import socketio
 from headway import token
 from headway.store.model import Sent
 from headway.store.records import Records
-from headway.web.requests.viewers import SHOWN, Viewer, viewer_of
+from headway.web.requests.viewers import SHOWN, TOKEN_COOKIE, Viewer, viewer_of
 from tests.browser import OrderedClient
 from tests.processes import wait_for
 
@@ -98,6 +98,12 @@ def test_a_bad_one_is_none_at_all(connect: Any, auth: Any):
     mine = client.call("watch_mine", {}, timeout=20)
     assert mine["snapshots"] == []
     assert set(mine["counts"].values()) == {0}
+
+
+def test_a_cookie_of_any_bytes_is_none(app: Any):
+    environ = {"HTTP_COOKIE": f"{TOKEN_COOKIE}=\xff"}
+
+    assert viewer_of(app, environ, "ada") == Viewer("ada")
 
 
 def test_one_that_ends_while_its_socket_is_open(app: Any, monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from json import loads
 from typing import NamedTuple, TypeAlias
@@ -45,6 +46,9 @@ guard(bulk)
 
 BAD_ACTION = APIError(400, "bad_action", "The action is cancel, retry or forget.")
 BAD_IDS = APIError(400, "bad_task_ids", Sentence("Choose 1 to {most} tasks.", most=TASK_IDS.most))
+
+# A path of this site; browsers take one that begins with two slashes, of either kind, for a host.
+OWN_PATH = re.compile(r"/(?![/\\])")
 
 
 class Change(NamedTuple):
@@ -181,7 +185,10 @@ def _page(
 
 def _back() -> str:
     """Return the path of the page that the form was on, "" where it is not known."""
-    page = urlsplit(request.form.get("back", request.referrer or ""))
-    if page.netloc not in ("", request.host) or not page.path.startswith("/"):
+    try:
+        page = urlsplit(request.form.get("back", request.referrer or ""))
+    except ValueError:  # no address at all
+        return ""
+    if page.netloc not in ("", request.host) or not OWN_PATH.match(page.path):
         return ""
     return f"{page.path}?{page.query}" if page.query else page.path

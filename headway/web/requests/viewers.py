@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from flask import Flask, current_app, request
-from werkzeug.http import parse_cookie
+from werkzeug.sansio.http import parse_cookie  # the one that a request uses: it takes any bytes
 
 from headway.push.revocations import GRANT
 from headway.state import state_of
