@@ -24,6 +24,7 @@ STATIC = Path(__file__).resolve().parent.parent / "headway" / "static"
         ("\x1b[38:2::1:2:3;4:3mx\x1b[mz", '<span class="underline">x</span>z'),
         ("a\x1b[2J\x1b]0;title\x07\x1b(Bb\x1b[?25lc", "abc"),
         ("\x1b[;31mx\x1b[999my", '<span class="ink-1">x</span><span class="ink-1">y</span>'),
+        ("\x1b[31mx\x1b[" + "9" * 5000 + "m", '<span class="ink-1">x</span>'),
         ("open \x1b[3", "open \x1b[3"),
     ],
 )  # fmt: skip

@@ -60,6 +60,11 @@ def test_a_line_says_how_far(lines: list[str], measure: object):
     assert read(lines) == measure
 
 
+@pytest.mark.parametrize("line", ["time={}:00:00", "out_time={}:00:00.0", "Duration: {}:00:00.00"])
+def test_a_time_of_hundreds_of_digits_says_nothing(line: str):
+    assert read([line.format("9" * 400), "time=00:00:25.00"]) == (25, None)
+
+
 def test_what_is_drawn_may_stand_anywhere():
     table = " 45 1024M   45  460M    0     0  10.2M      0  0:01:40  0:00:45  0:00:55 10.3M"
 

@@ -23,8 +23,9 @@ DRAWN_COUNT = re.compile(rf"(?<![\w/.,]){PAIR}")
 UNIT = r"[kKMGT]?i?B"
 SIZE = re.compile(rf"(?<![\w.,])(\d+(?:\.\d+)?)\s?({UNIT})?\s?/\s?~?(\d+(?:\.\d+)?)\s?({UNIT})\b")
 CURL = re.compile(r"\s*(\d{1,3})\s+\S+\s+\d{1,3}\s+\S+\s+\d{1,3}\s+\S+(?:\s+\S+){6}\s*$")
-DURATION = re.compile(r"\bDuration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
-TIME = re.compile(r"\b(?:out_)?time=\s*(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+# Hours of hundreds of digits would be more seconds than a float holds.
+DURATION = re.compile(r"\bDuration: (\d{1,9}):(\d\d):(\d\d(?:\.\d+)?)")
+TIME = re.compile(r"\b(?:out_)?time=\s*(\d{1,9}):(\d\d):(\d\d(?:\.\d+)?)")
 # The lines of ffmpeg's -progress, which come by the dozen twice a second.
 FIELDS = """
 bitrate drop_frames dup_frames fps frame out_time out_time_ms out_time_us progress speed total_size

@@ -20,6 +20,7 @@ SEQUENCE = re.compile(
     r"|[PX^_][^\x1b]*\x1b\\"
     r"|[ -/]*(?![\[\]PX^_])[0-~])"
 )
+CODE = re.compile(r"[0-9]{1,9}")  # Python converts no text of thousands of digits
 SETS = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike"}
 UNSETS = {
     22: ("bold", "dim"),
@@ -82,7 +83,14 @@ def _codes(parameters: str) -> Iterator[int]:
             del parts[2]
         if parts[0] == "4":
             del parts[1:]  # whatever kind the underline is of
-        yield from (int(part) if part.isdecimal() else 0 if not part else -1 for part in parts)
+        yield from map(_code, parts)
+
+
+def _code(part: str) -> int:
+    """Return the number of a code, 0 for an empty one, -1 for what is none."""
+    if not part:
+        return 0
+    return int(part) if CODE.fullmatch(part) else -1
 
 
 def _set_plain(style: dict[str, str], code: int) -> None:
