@@ -17,9 +17,10 @@ from headway.registry import BadArguments
 from headway.service import NotKept
 from headway.snapshot import Phase
 from headway.store.errors import RedisUnavailable
-from headway.store.model import AlreadyUsed, StartResult, TooLate
+from headway.store.model import AlreadyUsed, Outcome, StartResult, TooLate
 from headway.store.records import Records
 from headway.web.api import bulk
+from headway.web.api.responses import FRESH, NOT_ENDED
 from tests.by_hand import claim, shown, write
 
 UNKNOWN = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
@@ -139,6 +140,47 @@ def test_what_refuses_one_refuses_no_other(
     assert answer.json["done"] == [second]
 
 
+def test_one_that_is_open_already_is_refused(
+    mine: FlaskClient, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    first, open_one = ended(mine, records), start(mine)
+    existing = StartResult(open_one, '{"task_id": "another"}', Outcome.EXISTING)
+    monkeypatch.setattr(bulk, "rerun", lambda *_, **__: existing)
+
+    answer = change(mine, "retry", first)
+
+    assert refused(answer) == {first: "open_already"}
+    assert answer.json is not None
+    assert (answer.json["done"], answer.json["snapshots"]) == ([], [])
+
+
+def test_without_a_key_each_request_starts_one(mine: FlaskClient, records: Records):
+    over = ended(mine, records)
+
+    answers = [change(mine, "retry", over) for _ in range(2)]
+
+    started = {one["task_id"] for each in answers for one in each.json["snapshots"]}  # type: ignore[index]
+    assert len(started) == 2
+
+
+def test_a_refusal_keeps_nothing_of_its_request(mine: FlaskClient):
+    waits = start(mine)
+
+    assert refused(change(mine, "retry", waits)) == {waits: "not_final"}
+
+    assert NOT_ENDED.__traceback__ is None
+
+
+@pytest.mark.parametrize("headers", [{}, HTML])
+def test_what_became_of_them_is_kept_by_no_cache(mine: FlaskClient, headers: dict[str, str]):
+    form = {"action": "cancel", "task_id": start(mine)}
+
+    answer = mine.post("/tasks/batch", data=form, headers=headers)
+
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == FRESH
+
+
 def test_what_has_ended_is_forgotten(mine: FlaskClient, records: Records):
     over, waits = ended(mine, records), start(mine)
 
@@ -200,6 +242,7 @@ def test_a_plain_form_asks_before_it_forgets_and_says_what_became_of_each(
 
     asked = mine.post("/tasks/batch", data=form, headers=page)
     assert "Forget 2 tasks?" in asked.text
+    mine.post("/tasks/batch", data={**form, "confirmed": "no"}, headers=page)
     assert shown(records, over) is not None
     back = re.findall(r'name="back" value="([^"]*)"', asked.text)
     done = mine.post("/tasks/batch", data={**form, "confirmed": "yes", "back": back}, headers=HTML)
