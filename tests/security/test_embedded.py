@@ -119,6 +119,7 @@ def test_when_it_is_full_no_task_is_started_and_none_is_lost(tmp_path: Path, url
         accepted, refused_upload = until_refused(lambda: upload(client))
         cancelled = client.post(f"/tasks/{started}/cancel")
         filler.delete("junk")
+        wait_for(lambda: has_freed(filler))
         again = client.post("/longtask")
 
     for answer in (refused_start, refused_upload):
@@ -136,6 +137,11 @@ def fill(client: redis.Redis) -> None:
     """Put more into a Redis than it may hold."""
     for _ in range(MAX_MB):
         client.rpush("junk", *[b"x" * 100_000] * 20)
+
+
+def has_freed(client: redis.Redis) -> bool:
+    """Whether the memory of all that was deleted is free: a thread of Valkey's own frees it."""
+    return client.info("memory")["lazyfree_pending_objects"] == 0
 
 
 def until_refused(ask: Callable[[], TestResponse]) -> tuple[int, TestResponse]:
