@@ -158,13 +158,18 @@ class ManagedProcess:
 
 
 def kill_session(leader: int, number: int) -> None:
-    """Signal a program and its session, since each process of a worker's pool has its own group."""
+    """Signal a program and its session, since each process of a worker's pool has its own group.
+
+    It looks again for what they start meanwhile.
+    """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, number)
-    for process in processes():
-        if process.session == leader:
+    signalled: set[int] = set()
+    while new := {each.pid for each in processes() if each.session == leader} - signalled:
+        for pid in new:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, number)
+                os.kill(pid, number)
+        signalled |= new
 
 
 def end_with_parent() -> None:

@@ -7,8 +7,9 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pytest
 import redis
 import requests
 
+import supervisor
+from headway.celery.run import programs
 from tests.processes import ROOT, Process, answers, children_of, free_port, wait_for
 from tests.stream import stream_of_clients
 
@@ -90,9 +93,15 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
 def end(run: Run) -> None:
     run.kill()
-    for pid in run.family():
+    wait_for(lambda: not kill_all(run.family()))
+
+
+def kill_all(pids: Collection[int]) -> bool:
+    """Kill processes; return whether there were any, which may have started others meanwhile."""
+    for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    return bool(pids)
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +267,46 @@ def test_a_killed_worker_takes_its_pool_with_it_and_is_replaced(lasting: Run):
 
     wait_for(lambda: not set(pool) & set(lasting.family()), message="the pool outlives its worker")
     wait_for(lambda: any("-Q celery" in line for line in lasting.family().values()))
+
+
+# One process of another group, as a pool's is, which starts a further one at a word.
+MEMBER = """
+import os, sys, time
+if os.fork() == 0:
+    os.setpgid(0, 0)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_session_starts_while_it_is_killed_ends_too(monkeypatch: pytest.MonkeyPatch):
+    look = supervisor.processes
+    late: list[int] = []
+
+    def look_slowly() -> list[programs.Process]:
+        found = look()
+        if not late:
+            leader.stdin.write("\n")
+            leader.stdin.flush()
+            late.append(int(leader.stdout.readline()))
+        return found
+
+    monkeypatch.setattr(supervisor, "processes", look_slowly)
+    with subprocess.Popen(
+        [sys.executable, "-c", MEMBER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as leader:
+        assert leader.stdout.readline() == "ready\n"
+
+        supervisor.kill_session(leader.pid, signal.SIGKILL)
+
+    wait_for(lambda: late[0] not in {each.pid for each in look()}, 10)
 
 
 def test_valkey_comes_back_where_it_was_with_what_it_held(lasting: Run):
