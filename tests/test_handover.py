@@ -4,11 +4,12 @@ another one.
 
 from __future__ import annotations
 
+import http.client
 import signal
+import socket
 import struct
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -142,19 +143,27 @@ def test_a_request_in_the_air_is_answered_before_the_process_ends(
     process = webs.start()
     visitor = Visitor(webs.address)
     task_id = hand_task(records, visitor)
+    cookies = "; ".join(f"{name}={value}" for name, value in visitor.http.cookies.items())
+    asked = http.client.HTTPConnection(webs.address.removeprefix("http://"), timeout=20)
     valkey.freeze()  # the answer takes a second: it is that Redis does not answer
     try:
-        with ThreadPoolExecutor() as other:
-            where = f"{webs.address}/status/{task_id}"
-            cookies = visitor.http.cookies
-            asked = other.submit(requests.get, where, cookies=cookies, timeout=20)
-            time.sleep(0.3)  # on its way
-            process.popen.send_signal(signal.SIGTERM)
+        asked.request("GET", f"/status/{task_id}", headers={"Cookie": cookies})
+        wait_for(lambda: has_been_read(asked.sock))
+        process.popen.send_signal(signal.SIGTERM)
 
-            assert asked.result().status_code == 503
-            assert process.popen.wait(EXIT_SECONDS) == 0
+        assert asked.getresponse().status == 503
+        assert process.popen.wait(EXIT_SECONDS) == 0
     finally:
         valkey.thaw()
+        asked.close()
+
+
+def has_been_read(client: socket.socket) -> bool:
+    """Whether the server has taken all that this client has sent, by the kernel's account."""
+    ends = [f"0100007F:{end[1]:04X}" for end in (client.getpeername(), client.getsockname())]
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    [queues] = [line[4] for line in lines if line[1:3] == ends]  # to be sent, and to be read
+    return queues.endswith(":00000000")
 
 
 def test_silent_viewers_do_not_keep_a_process_from_ending(webs: Webs):
