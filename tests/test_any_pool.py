@@ -38,9 +38,11 @@ def pool(
     """A worker with this pool."""
     is_spawned = request.param == "spawn"
     env = {"REDIS_URL": url, "START_METHOD": "spawn" if is_spawned else "fork"}
-    name = "prefork" if is_spawned else request.param
+    options = ["-P", "prefork", "-c", "1"] if is_spawned else ["-P", request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    with running(worker(folder, env, "celery", MODULE, "-P", name)):
+    with running(worker(folder, env, "celery", MODULE, *options)):
+        if is_spawned:  # its worker is ready before it has imported what it runs
+            wait_for(task("plain").delay().ready, 90)
         yield request.param
 
 
