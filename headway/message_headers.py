@@ -13,6 +13,7 @@ from typing import Any
 
 from headway.shapes import TaskMessage
 
+PREFIX = "headway_"  # of all of them
 SEND = "headway_send"  # the header for the id of the send
 # The header for the id of a task that has a record; copied to another task's message it is void.
 RECORDED = "headway_recorded"

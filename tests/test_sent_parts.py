@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from celery import Celery, chain, chord, group
+from celery import Celery, chain, chord, current_task, group
 
-from headway.message_headers import OWNER
+from headway.message_headers import OWNER, PREFIX, TITLE, WAITS
 from headway.snapshot import Phase, Snapshot
 from headway.store.records import Records
 from tests.bodies import do_what_waits, live_celery
@@ -148,3 +148,24 @@ def test_the_tasks_of_a_group_that_no_task_sends_stand_by_themselves(desk: Desk)
     desk.work()
 
     assert len(desk.listed()) == 2
+
+
+def test_a_copy_of_a_runs_headers_makes_its_task_the_runs_own_part(desk: Desk):
+    """As a task sends on `self.request.headers`, for the sake of the project's own in them."""
+    sent = []
+
+    def send_on() -> None:
+        own = vars(current_task.request)
+        headers = {name: value for name, value in own.items() if name.startswith(PREFIX)}
+        sent.append(desk.step.apply_async(headers=headers).id)
+
+    desk.bodies["below"] = send_on
+    headers = {TITLE: "What is below", WAITS: 2}
+    parent = desk.run(lambda: desk.start.apply_async(["below"], headers=headers))
+
+    [text] = desk.records.lists.parts(parent, 100)[0]
+    below = json.loads(text)
+    assert below["title"] == "What is below"
+    assert desk.parts(below["task_id"]) == [DONE]
+    assert desk.snapshot(sent[0]).title == "step"
+    assert WAITS not in desk.records.outbox.message(sent[0])[0]["options"]["headers"]

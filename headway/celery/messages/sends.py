@@ -13,6 +13,7 @@ from headway.celery.context import whole_number
 from headway.message_headers import (
     OWNER,
     PARENT,
+    PREFIX,
     RECORDED,
     SEND,
     TITLE,
@@ -59,6 +60,7 @@ def identify(headers: dict[str, Any] | None = None, **_: Any) -> None:
     if run is None:
         headers.setdefault(SEND, uuid4().hex)
     elif run.id != headers["id"]:
+        _drop_copies(headers, run)
         headers.setdefault(PARENT, _parent_in(run))
         headers.setdefault(
             SEND, uuid5(NAMESPACE_OID, f"{run.id} {getattr(run, SEND, '')} {headers['id']}").hex
@@ -68,6 +70,18 @@ def identify(headers: dict[str, Any] | None = None, **_: Any) -> None:
         headers |= {name: getattr(run, name) for name in own if getattr(run, name, "")}
         if getattr(task, "has_record", False):
             headers[RECORDED] = run.id
+
+
+def _drop_copies(headers: dict[str, Any], run: Any) -> None:
+    """Drop what was the run's own from headers that are a copy of its request's.
+
+    A task may send on `self.request.headers`, for the sake of the project's headers in them.
+    """
+    if headers.get(SEND) is None or headers[SEND] != getattr(run, SEND, None):
+        return
+    for name in [name for name in headers if name.startswith(PREFIX) and name != OWNER]:
+        if headers[name] == getattr(run, name, None):
+            del headers[name]
 
 
 def _parent_in(run: Any) -> str:
