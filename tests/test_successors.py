@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from celery.app.trace import build_tracer
 
+from headway.message_headers import SEND, TITLE
 from headway.store.errors import RedisUnavailable
 from tests import plain_celery as plain
 from tests.by_broker import Hand
@@ -38,6 +39,13 @@ def replaced(self: Any) -> str:
 @plain.celery.task(bind=True, name="tests.patient", shared=False, max_retries=None)
 def patient(self: Any) -> None:
     raise self.retry(countdown=0)
+
+
+@plain.celery.task(bind=True, name="tests.again_with_headers", shared=False)
+def again_with_headers(self: Any) -> str:
+    if self.request.retries < 1:
+        raise self.retry(countdown=0, headers={"trace": "7"})
+    return "done"
 
 
 WAYS = [again, again_in_silence, replaced]
@@ -181,3 +189,14 @@ def test_one_that_may_retry_for_ever_runs_again_when_its_worker_dies(hand: Hand)
     hand.lose_worker(task_id)
 
     assert hand.phase(task_id) == "queued"
+
+
+def test_a_retry_with_headers_of_its_own_is_of_the_same_send(hand: Hand):
+    again_with_headers.apply_async(headers={TITLE: "Again"})
+    first = hand.take()
+    run(first)
+
+    second = hand.take()
+
+    kept = {name: first.headers[name] for name in (SEND, TITLE)}
+    assert second.headers.items() >= {**kept, "trace": "7"}.items()
