@@ -157,6 +157,52 @@ def test_a_form_that_cannot_be_read_is_refused_and_not_taken_for_an_empty_one(
     assert sent(records) == []
 
 
+def by_part(text: bytes, charset: str = "") -> tuple[bytes, str]:
+    """Return a form's body and content type, with its text as a part."""
+    kind = f"Content-Type: text/plain; charset={charset}\r\n".encode() if charset else b""
+    head = b'--b\r\nContent-Disposition: form-data; name="args.rows"\r\n' + kind
+    return head + b"\r\n" + text + b"\r\n--b--\r\n", "multipart/form-data; boundary=b"
+
+
+ENCODED = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        by_part(b"D\xfcren"),
+        by_part(b"D\xfcren", "iso-8859-1"),
+        (b"args.rows=D%FCren", ENCODED),
+        (b"args.rows=D\xfcren", ENCODED),
+    ],
+)
+@pytest.mark.parametrize("address", [ADDRESS, "/", "/tasks/bulk", "/tasks/7f3a1c52"])
+def test_a_text_that_is_not_utf8_is_refused_and_not_replaced(
+    client: FlaskClient, address: str, body: bytes, content_type: str
+):
+    headers = {"Accept": "application/json"}
+
+    answer = client.post(address, data=body, content_type=content_type, headers=headers)
+
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "not_utf8")
+    assert "A text of the form" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        by_part("Düren".encode()),
+        by_part("Düren".encode(), "utf-8"),
+        (b"args.rows=D%C3%BCren", ENCODED),
+    ],
+)
+def test_a_text_in_utf8_is_read(client: FlaskClient, body: bytes, content_type: str):
+    page = client.post(ADDRESS, data=body, content_type=content_type, headers=HTML)
+
+    assert page.status_code == 400
+    assert 'value="Düren"' in page.text
+
+
 def test_a_file_that_is_too_large_is_said_at_its_field(app: Flask, client: FlaskClient):
     state_of(app).celery.conf.headway_upload_max_bytes = 1000
 

@@ -18,7 +18,6 @@ from headway.registry import TaskType
 from headway.state import state
 from headway.store.errors import RedisUnavailable
 from headway.store.uploads import StoredUpload
-from headway.web.api.multipart import FormParser
 from headway.web.api.receiving import AROUND_BYTES, keep
 from headway.web.api.responses import idempotency_key
 from headway.web.requests.errors import APIError, wants_json
@@ -29,11 +28,7 @@ CHOSEN = Sentence("The file that you chose")  # while Redis does not say which
 
 
 def expect_files(kind: TaskType) -> None:
-    """Let the current request's form be as large as its files, and refuse a malformed one.
-
-    Call it before the form is read.
-    """
-    request.form_data_parser_class = FormParser
+    """Let the current request's form be as large as its files. Call it before the form is read."""
     if fields := file_fields(kind.arguments or ()):
         request.max_content_length = len(fields) * max_bytes_of(state()) + AROUND_BYTES
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, g, request
 from headway.state import state
 from headway.web.requests.cors import share
 from headway.web.requests.errors import APIError
+from headway.web.requests.forms import read_strictly
 from headway.web.requests.headers import security_headers
 from headway.web.requests.language import remember
 from headway.web.requests.limiting import KINDS, count_request, request_has_ended
@@ -21,11 +22,13 @@ CORP = "Cross-Origin-Resource-Policy"
 def guard(of: Blueprint, counted: Mapping[str, str] | None = None) -> None:
     """Guard all requests of a blueprint as Headway's own are.
 
-    Another site's page changes nothing, answers have the security headers, and the language that a
-    page's address chooses is remembered. `counted` says of views by name what they count as for
-    the visitor's limits: "reads", "lists" or "changes".
+    Another site's page changes nothing, a form that cannot be read as it was sent is refused,
+    answers have the security headers, and the language that a page's address chooses is remembered.
+    `counted` says of views by name what they count as for the visitor's limits: "reads", "lists" or
+    "changes".
     """
     KINDS.update({f"{of.name}.{view}": kind for view, kind in (counted or {}).items()})
+    of.before_request(read_strictly)
     of.before_request(refuse_other_sites)
     of.before_request(count_request)
     of.teardown_request(request_has_ended)
