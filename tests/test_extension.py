@@ -226,3 +226,23 @@ def test_what_polls_is_one_line_of_the_log(redis_url: str):
     done = run([sys.executable, "-c", POLLS, redis_url], capture_output=True, text=True, check=True)
 
     assert done.stderr.count("Invalid transport") == 1
+
+
+@pytest.mark.parametrize(
+    ("transport", "says"),
+    [
+        ("polling", ("Invalid transport", "websockets alone", "docs/protocol.md")),
+        (
+            "websocket",
+            ("Invalid websocket upgrade", "pass on the headers Upgrade", "docs/serve.md"),
+        ),
+    ],
+)
+def test_a_client_that_cannot_connect_is_told_what_to_do(
+    shop: Flask, transport: str, says: tuple[str, ...]
+):
+    answer = shop.test_client().get(f"/headway/socket.io/?EIO=4&transport={transport}")
+
+    assert answer.status_code == 400
+    for words in says:
+        assert words in answer.text

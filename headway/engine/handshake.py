@@ -32,6 +32,17 @@ DROPPED_KEYS = (
 )
 OF_ONE_CLIENT = ("HTTP_COOKIE", "HTTP_AUTHORIZATION", "QUERY_STRING", "REMOTE_PORT")
 NO_BODY = io.BytesIO()
+# What Engine.IO answers, and what its sender can do.
+ADVICE = {
+    "Invalid transport": (
+        "Invalid transport: this server speaks websockets alone, so connect with "
+        'io({transports: ["websocket"]}), or poll the status endpoint (docs/protocol.md).'
+    ),
+    "Invalid websocket upgrade": (
+        "Invalid websocket upgrade: this is no handshake of a websocket. A proxy on the way has to "
+        "pass on the headers Upgrade and Connection (docs/serve.md)."
+    ),
+}
 
 
 def is_handshake(environ: dict[str, Any]) -> bool:

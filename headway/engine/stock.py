@@ -19,6 +19,7 @@ from headway.engine.events import Event
 from headway.engine.feed import READ_BYTES, Receive
 from headway.engine.frames import close_frame
 from headway.engine.handshake import (
+    ADVICE,
     Refuses,
     cross_site,
     is_handshake,
@@ -95,6 +96,9 @@ class DefaultServer(engineio.Server):
             return start_response(status, [*headers, *EARLY_HEADERS], *more)
 
         return super().handle_request(environ, start)
+
+    def _bad_request(self, message: str | None = None) -> Any:
+        return super()._bad_request(ADVICE.get(message or "", message))
 
     def _handle_connect(self, environ: dict[str, Any], *args: Any) -> Any:
         if refusal := self._refusal(environ):
