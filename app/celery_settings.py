@@ -30,6 +30,7 @@ def celery_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "broker_url": config["CELERY_BROKER_URL"],
         "result_backend": f"headway.celery.backend.LiveBackend+{config['REDIS_URL']}",
+        "headway_redis_setting": "REDIS_URL",
         "result_backend_transport_options": prefixed,
         "result_expires": config["TASK_TTL_DAYS"] * 86400,
         "headway_lease_seconds": config["LEASE_SECONDS"],

@@ -134,6 +134,7 @@ def check_surroundings(settings: Mapping[str, Any]) -> None:
         prefix=settings["REDIS_KEY_PREFIX"],
         queues=QUEUES,
         production=settings["APP_ENV"] == "production",
+        setting="REDIS_URL",
     )
 
 

@@ -55,10 +55,12 @@ def refuse_unfit_redis(
     prefix: str = "",
     queues: Collection[str] = DEFAULT_QUEUES,
     production: bool,
+    setting: str = "result_backend",
 ) -> None:
     """Refuse a Redis that is too old or gives too few rights; warn of one that loses tasks.
 
-    A Redis that does not answer passes, since it may start later. Raises ConfigError.
+    `setting` is the URL's name for people. A Redis that does not answer passes, since it may start
+    later. Raises ConfigError.
     """
     keys = Keys(prefix, prefix)
-    redis_checks.refuse_unfit(url, broker_url, keys, queues, production=production)
+    redis_checks.refuse_unfit(url, broker_url, keys, queues, production=production, setting=setting)

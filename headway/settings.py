@@ -253,6 +253,12 @@ PUSH_CONTACT = Setting(
     "a `mailto:` or `https:` address at which push services reach you: some, as Apple's, take no "
     "notification without one",
 )
+REDIS_SETTING = Setting(
+    "headway_redis_setting",
+    None,
+    "which of your own settings `result_backend` is made from, as `REDIS_URL`: what is wrong with "
+    "its Redis is said of that one. Unset: `result_backend`",
+)
 CELERY = (
     LEASE_SECONDS,
     CANCEL_GRACE_SECONDS,
@@ -268,4 +274,5 @@ CELERY = (
     TOKEN_SECRET_FALLBACKS,
     PUSH_KEY,
     PUSH_CONTACT,
+    REDIS_SETTING,
 )

@@ -142,6 +142,7 @@ LAYERS = [
     "headway.celery.storing.outbox",
     "headway.celery.storing.notifier",
     "headway.celery.key_prefixes",
+    "headway.celery.redis_setting",
     "headway.celery.backend",
     "headway.celery.unique_sends",
     "headway.celery.run.log_lines",

@@ -174,7 +174,7 @@ def test_a_right_that_is_missing_is_named_at_start(
         refuse_unfit(url, url, queues=config.QUEUES, production=False)
 
     message = str(refused.value)
-    assert message.startswith("REDIS_URL: ")
+    assert message.startswith("result_backend: ")
     assert missing in message
     assert "docs/redis.md" in message
     assert "\n" not in message

@@ -9,7 +9,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,6 +81,43 @@ def test_a_redis_without_functions_is_refused_in_one_line(
     assert SECRET not in ended.stderr + ended.stdout
 
 
+def django_like(url: str) -> Celery:
+    celery = Celery("a", namespace="CELERY", set_as_current=False)
+    celery.config_from_object({"CELERY_RESULT_BACKEND": url, "CELERY_BROKER_URL": url})
+    return celery
+
+
+@pytest.mark.parametrize(
+    ("project", "environ", "setting"),
+    [
+        (lambda url: Celery("a", broker=url, backend=url), "", "result_backend"),
+        (django_like, "", "CELERY_RESULT_BACKEND"),
+        (lambda url: Celery("a", broker=url), "CELERY_RESULT_BACKEND", "CELERY_RESULT_BACKEND"),
+    ],
+)
+def test_a_worker_names_the_setting_that_its_project_has(
+    project: Callable[[str], Celery],
+    environ: str,
+    setting: str,
+    old_redis: OldRedis,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    url = f"headway+{old_redis.url}"
+    if environ:
+        monkeypatch.setenv(environ, url)
+    celery = project(url)
+    worker = SimpleNamespace(
+        app=celery,
+        options={"without_heartbeat": True},
+        hostname="a@here",
+        concurrency=1,
+        pool=SimpleNamespace(uses_semaphore=False),
+    )
+
+    with pytest.raises(SystemExit, match=rf"^Headway: {setting}: Redis 6\.2\.14 is too old"):
+        Maintenance(worker).create(worker)
+
+
 @pytest.mark.parametrize(
     ("version", "what"),
     [
@@ -95,7 +132,7 @@ def test_a_redis_without_functions_is_refused_in_one_line(
 def test_each_redis_without_functions_is_refused(version: str, what: str):
     with (
         OldRedis(version) as server,
-        pytest.raises(ConfigError, match=rf"^REDIS_URL: {what}.*7\.0"),
+        pytest.raises(ConfigError, match=rf"^result_backend: {what}.*7\.0"),
     ):
         refuse_unfit(server.url, server.url, production=False)
 
@@ -112,7 +149,9 @@ def test_a_wrong_password_is_refused(server: Valkey, password: str):
         client.config_set("requirepass", "right")
     url = server.url.replace("redis://", f"redis://{password}")
 
-    with pytest.raises(ConfigError, match=r"^REDIS_URL: Redis refuses the password") as refused:
+    with pytest.raises(
+        ConfigError, match=r"^result_backend: Redis refuses the password"
+    ) as refused:
         refuse_unfit(url, url, production=False)
 
     assert "wrong" not in str(refused.value)

@@ -26,6 +26,7 @@ from headway.celery.key_prefixes import keys_of
 from headway.celery.messages.broker_url import unacked_keys, visibility_days
 from headway.celery.messages.captured import name_bad_times
 from headway.celery.messages.sends import identify_messages
+from headway.celery.redis_setting import redis_setting
 from headway.celery.storing.attempts import attempts_of, retry_delay
 from headway.celery.storing.claims import RunClaims
 from headway.celery.storing.lean_backend import LeanBackend
@@ -235,9 +236,9 @@ def _checked_url(app: Any, url: str | None) -> str:
     try:
         url = normalize(url or "")
     except BadURL as error:
-        raise ImproperlyConfigured(f"result_backend {error}") from None
+        raise ImproperlyConfigured(f"{redis_setting(app)} {error}") from None
     masking.set_secrets("result_backend", masking.passwords_in(url))
     if app.conf.redis_backend_use_ssl:
-        why = "put its options into the URL of result_backend, which begins with rediss://"
+        why = f"put its options into the URL of {redis_setting(app)}, which begins with rediss://"
         raise ImproperlyConfigured(f"redis_backend_use_ssl cannot be used with LiveBackend: {why}.")
     return url

@@ -16,7 +16,6 @@ from headway.cli.project import bound_broker_waits, load_celery
 from headway.web.requests.proxies import PREFIX
 
 MODES = ("eventlet", "gevent", "threading")
-SETTING = "result_backend"
 NO_PROJECT = "Say whose tasks: headway serve -A PROJECT names the Celery app."
 
 
@@ -105,6 +104,7 @@ def _start_again_patched(mode: str) -> None:
 def _serve(name: str, host: str, port: int, prefix: str, trusted_proxies: int, mode: str) -> None:
     # Not at the top: no other command needs Flask.
     from headway.celery.messages.broker_url import broker_url
+    from headway.celery.redis_setting import redis_setting
     from headway.standalone import create_app
     from headway.store import redis_checks
     from headway.system import live_backend
@@ -123,7 +123,7 @@ def _serve(name: str, host: str, port: int, prefix: str, trusted_proxies: int, m
         backend.records.keys,
         celery.amqp.queues,
         production=True,
-        setting=SETTING,
+        setting=redis_setting(celery),
     )
     try:
         listener = listen(host, port, f"another: --port {port + 1}")

@@ -218,7 +218,7 @@ def refuse_unfit(
     queues: Collection[str] = DEFAULT_QUEUES,
     *,
     production: bool,
-    setting: str = "REDIS_URL",
+    setting: str = "result_backend",
 ) -> None:
     """Refuse a Redis that is too old or gives too few rights; warn of one that loses tasks.
 

@@ -22,6 +22,7 @@ from kombu.exceptions import OperationalError
 
 from headway.celery.backend import LiveBackend
 from headway.celery.messages.broker_url import broker_url
+from headway.celery.redis_setting import redis_setting
 from headway.celery.run import programs
 from headway.celery.worker import inherited, pool_exit
 from headway.celery.worker.consumer import guarded
@@ -100,6 +101,7 @@ class Maintenance(bootsteps.StartStopStep):
                 self._backend.records.keys,
                 self._celery.amqp.queues,
                 production=False,
+                setting=redis_setting(self._celery),
             )
             self._cleaner = FileCleaner(self._backend)
             self._web_pusher = WebPusher(self._backend)
