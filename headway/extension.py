@@ -17,6 +17,7 @@ from flask_socketio import SocketIO
 from headway import masking, settings
 from headway.app_tasks import AppTasks
 from headway.celery.backend import LiveBackend
+from headway.celery.default_app import make_default
 from headway.celery.messages.broker import message_encoder
 from headway.celery.messages.sends import load_owner_by
 from headway.display.languages import choose_by
@@ -25,7 +26,7 @@ from headway.files.place import file_store
 from headway.limits import Limits
 from headway.push.manager import RoomManager
 from headway.revoking import revoke_from
-from headway.state import KEY, State, state_of
+from headway.state import KEY, State, remember_app, state_of
 from headway.system import live_backend
 from headway.tokens import DAY_SECONDS, token
 from headway.web.api.answers import answers
@@ -177,6 +178,8 @@ class Headway(AppTasks):
     def init_app(self, app: Flask, *, celery: Celery, url_prefix: str = "/headway") -> None:
         """Add the endpoints and the websockets to an app, below `url_prefix`.
 
+        The Celery app becomes the process's default one where it has none, for `@shared_task`s.
+
         Raises ConfigError if the Celery app has another result backend or a setting is invalid.
         """
         backend = live_backend(celery)
@@ -187,6 +190,8 @@ class Headway(AppTasks):
         self._apps.add(app)
         masking.hide_tokens(*LOGS_OF_REQUESTS)
         state = app.extensions[KEY] = _state_for(app, celery, backend)
+        remember_app(celery, app)
+        make_default(celery)
         load_owner_by(owner_of_sender)
         choose_by(current_language)
         for blueprint in BLUEPRINTS:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
 
+from celery import Celery
 from flask import Flask, current_app, has_request_context, request
 
 from headway.display.languages import Sentence
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 KEY = "headway"
 WAIT_SECONDS = 30.0  # before a start that finds too many tasks is worth another attempt
+
+
+_apps: WeakKeyDictionary[Celery, ref[Flask]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -74,3 +79,14 @@ def state_of(app: Flask) -> State:
 def state() -> State:
     """Return Headway's state in the current app."""
     return state_of(current_app)
+
+
+def remember_app(celery: Celery, app: Flask) -> None:
+    """Note that an app is that of a Celery app."""
+    _apps[celery] = ref(app)
+
+
+def app_of(celery: Celery) -> Flask | None:
+    """Return the app that was given a Celery app last, None where there is none."""
+    found = _apps.get(celery)
+    return found() if found else None

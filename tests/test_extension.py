@@ -21,6 +21,7 @@ from flask_socketio import SocketIO, emit
 from headway import ConfigError, Headway
 from headway.celery.messages.sends import load_owner_by, nobody
 from headway.engine.frames import SERVICE_RESTART
+from headway.store.records import Records
 from tests.browser import OrderedClient
 from tests.processes import Process, answers, free_port, running, wait_for, worker
 
@@ -246,3 +247,59 @@ def test_a_client_that_cannot_connect_is_told_what_to_do(
     assert answer.status_code == 400
     for words in says:
         assert words in answer.text
+
+
+SHARED = """
+import sys
+from threading import Thread
+
+from celery import Celery, shared_task
+from flask import Flask
+
+from headway import Headway
+
+url, how = sys.argv[1:]
+
+
+@shared_task(name="add")
+def add(x, y):
+    return x + y
+
+
+app = Flask("shop")
+app.secret_key = "a secret for the tests"
+celery = Celery("shop", broker=url, backend=f"headway+{url}")
+celery.conf.update(broker_connection_timeout=1, task_publish_retry=False)
+if how == "Flask":
+    Headway(app, celery=celery)
+elif how == "set_default":
+    celery.set_default()
+
+
+@app.post("/add")
+def start():
+    return add.delay(1, 2).id
+
+
+def serve():  # as any server with threads
+    print(app.test_client().post("/add").status_code)
+
+
+thread = Thread(target=serve)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "status"), [("Flask", "200"), ("set_default", "200"), ("neither", "500")]
+)
+def test_a_shared_task_is_started_in_any_thread(
+    redis_url: str, records: Records, how: str, status: str
+):
+    """Without Flask the project sets the default, as the README says."""
+    done = run(
+        [sys.executable, "-c", SHARED, redis_url, how], capture_output=True, text=True, timeout=60
+    )
+
+    assert (done.stdout.strip(), records.client.llen("celery")) == (status, int(status == "200"))

@@ -143,6 +143,7 @@ LAYERS = [
     "headway.celery.storing.notifier",
     "headway.celery.key_prefixes",
     "headway.celery.redis_setting",
+    "headway.celery.default_app",
     "headway.celery.backend",
     "headway.celery.unique_sends",
     "headway.celery.run.log_lines",
