@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from headway.cli.project import load_celery
 from headway.exceptions import ConfigError
 from tests.documents import Followed, block, page
-from tests.processes import Valkey, answers, free_port
+from tests.processes import ROOT, Valkey, answers, free_port
 
 SECRET = "5f2c81e09ab7d364"
 BEGINNING = """
@@ -56,6 +59,46 @@ def test_what_is_not_clear_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(ConfigError, match="is no Celery app but Flask: name it as MODULE:NAME"):
         load_celery(name)
+
+
+def test_a_module_without_a_celery_app_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    name = module(tmp_path, monkeypatch, "del app")
+
+    with pytest.raises(ConfigError, match=rf"{name} has no Celery app.*flask --app {name} headway"):
+        load_celery(name)
+
+
+def test_an_error_of_the_module_itself_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    name = module(tmp_path, monkeypatch, "made.gone")
+
+    with pytest.raises(ConfigError, match=r"cannot be loaded: AttributeError: .*'gone'"):
+        load_celery(name)
+
+
+INCLUDING = """
+import os
+from celery import Celery
+
+url = os.environ["REDIS_URL"]
+celery = Celery("shop", broker=url, backend=f"headway+{url}", include=["orders"])
+"""
+INCLUDED = """
+from including import celery
+
+@celery.task
+def order(): ...
+"""
+
+
+def test_both_commands_count_the_tasks_that_a_worker_imports(tmp_path: Path, redis_url: str):
+    (tmp_path / "including.py").write_text(INCLUDING)
+    (tmp_path / "orders.py").write_text(INCLUDED)
+    env = os.environ | {"REDIS_URL": redis_url, "PYTHONPATH": str(ROOT)}
+
+    for words in ("celery -A including headway", "headway -A including doctor"):
+        command = [sys.executable, "-m", *words.split()]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert "✓ tasks: 1 are live" in done.stdout, (words, done.stderr)
 
 
 @pytest.fixture(scope="module")

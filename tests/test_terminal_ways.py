@@ -51,6 +51,12 @@ def test_the_documents_command_starts_a_task(run, records: Records):
     assert '"title":"Long task"' in records.queries.read([task_id])[0].snapshot
 
 
+def test_a_task_that_needs_the_flask_app_is_started_by_the_celery_apps_name(run, records: Records):
+    [task_id] = run("python -m headway -A worker start send_async_email email=ada@example.com")
+
+    assert "ada@example.com" in records.queries.read([task_id])[0].snapshot
+
+
 def test_flask_has_the_commands_too(run):
     [line] = run("python -m flask --app app headway list")
 

@@ -54,6 +54,7 @@ def findings(app: Celery) -> Iterator[Finding]:
         text = f'results go to {type(backend).__name__}: set result_backend to "headway+redis://host:6379/0"'
         yield Finding(Mark.BAD, "tasks", text)
         return
+    app.loader.import_default_modules()  # else the tasks that a worker imports are not there yet
     live, others = live_and_not(app)
     yield Finding(Mark.GOOD, "tasks", f"{len(live)} are live")
     if others:

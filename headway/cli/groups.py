@@ -44,7 +44,17 @@ if TYPE_CHECKING:
 def headway(ctx: click.Context, app: str | None, redis_url: str | None, key_prefix: str) -> None:
     """Tasks in the terminal: start, watch, cancel and list them."""
     _show_any_character()
-    ctx.obj = partial(find, app, redis_url, key_prefix)
+    ctx.obj = partial(_named, app, redis_url, key_prefix)
+
+
+def _named(app: str | None, redis_url: str | None, key_prefix: str) -> Project:
+    """Return the project that the options name, and push the context of its Flask app, if any."""
+    project = find(app, redis_url, key_prefix)
+    state = sys.modules.get("headway.state")  # a project without Flask has not imported it
+    flask_app = state.app_of(project.celery) if state and project.celery else None
+    if flask_app is not None:
+        click.get_current_context().with_resource(flask_app.app_context())
+    return project
 
 
 @click.group("headway")

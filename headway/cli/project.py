@@ -111,7 +111,7 @@ def load_celery(name: str) -> Celery:
     Where that finds a Flask app, it is the Celery app beside it, or the one it was given.
     """
     try:
-        found: Any = find_app(name)
+        found = _found(name)
         app = found if isinstance(found, Celery) else _celery_beside(found, name)
         if app is not None:
             app.loader.import_default_modules()
@@ -120,6 +120,8 @@ def load_celery(name: str) -> Celery:
             return app
     except ImproperlyConfigured as error:
         raise ConfigError(f"{name}: {error}") from None
+    except ConfigError:
+        raise
     except (Exception, SystemExit) as error:  # its module may do anything
         raise ConfigError(
             f"The Celery app {name} cannot be loaded: {type(error).__name__}: {error}"
@@ -127,6 +129,19 @@ def load_celery(name: str) -> Celery:
     raise ConfigError(
         f"{name} is no Celery app but {type(found).__name__}: name it as MODULE:NAME."
     )
+
+
+def _found(name: str) -> Any:
+    """Return what `celery -A` finds under a name. Raises ConfigError where that is nothing."""
+    try:
+        return find_app(name)
+    except AttributeError:
+        if name not in sys.modules:  # the module itself has raised it
+            raise
+        raise ConfigError(
+            f"{name} has no Celery app: name it as MODULE:NAME. For a Flask app that a function "
+            f"makes, use `flask --app {name} headway`."
+        ) from None
 
 
 def _celery_beside(app: Any, name: str) -> Celery | None:
