@@ -210,6 +210,13 @@ async def start(stages: Stages, services: Mapping[str, Any], address: str) -> No
     echo(f"Headway is ready: {address} (Ctrl-C stops it)")
 
 
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Whether an event is set within so many seconds."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
 async def supervise(
     stages: Stages,
     services: Mapping[str, Any],
@@ -244,7 +251,8 @@ async def supervise(
             await asyncio.wait({watching})
         echo("Stopping, so that nothing is lost (Ctrl-C again hurries) ...")
         for seconds in refuse_newcomers(listener):  # the web processes accept the last meanwhile
-            await asyncio.sleep(seconds)
+            if await is_set_within(force, seconds):
+                break
         for stage in reversed(stages):
             await asyncio.gather(*(child.stop(force) for child in stage))
             listener.close()  # the web processes are first

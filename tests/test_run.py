@@ -19,7 +19,7 @@ import requests
 
 import supervisor
 from headway.celery.run import programs
-from tests.processes import ROOT, Process, answers, children_of, free_port, wait_for
+from tests.processes import ROOT, Process, answers, children_of, free_port, running, wait_for
 from tests.stream import stream_of_clients
 
 
@@ -166,6 +166,34 @@ def test_a_second_ctrl_c_hurries(start: Callable[..., Run]):
 
     assert (code, run.family()) == (0, {})
     assert "worker-long did not stop in time: killed." in run.output()
+
+
+AT_A_NAP = """
+import asyncio
+import socket
+
+import run
+
+
+async def ready(*_):
+    run.echo("ready")
+
+
+run.start = ready
+run.refuse_newcomers = lambda listener: iter([300.0])
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    asyncio.run(run.supervise([], {}, listener, None))
+"""
+
+
+def test_a_second_ctrl_c_hurries_while_the_last_connections_are_accepted(tmp_path: Path):
+    process = Process([sys.executable, "-c", AT_A_NAP], tmp_path / "run.log", {})
+    with running(process):
+        for said in ("ready", "Stopping"):
+            process.wait_until(lambda said=said: said in process.output())  # type: ignore[misc]
+            process.popen.send_signal(signal.SIGINT)
+
+        assert process.popen.wait(30) == 0
 
 
 def test_yesterdays_tasks_and_visitors_are_still_there(start: Callable[..., Run]):
