@@ -8,6 +8,7 @@ import json
 import logging
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from headway.snapshot import Phase
 from headway.store import damaged
 from headway.store.model import StateWrite
 from headway.store.records import Records
-from tests.by_hand import HERE, claim
+from tests.by_hand import HERE, claim, write
 from tests.push_service import FakeBrowser
 
 PAGE = {"Accept": "text/html"}
@@ -252,6 +253,22 @@ def test_junk_in_the_parts_of_a_record_is_no_500(
 
     assert {path: status for path, status in statuses.items() if status >= 500} == {}
     assert client.post("/longtask").status_code == 202
+
+
+@pytest.mark.parametrize("name", ["result", "result_at", "result_size", "result_kind"])
+def test_junk_beside_a_result_is_no_500(app: Any, records: Records, name: str):
+    client = app.test_client()
+    task_id = client.post("/longtask").json["task_id"]
+    claim(records, task_id)
+    write(records, task_id, 1000, Phase.SUCCEEDED)
+    record = records.keys.record(task_id)
+    records.client.hset(record, mapping={"result": "[1]", "result_size": "3"})
+
+    for junk in EDGES:
+        records.client.hset(record, name, junk)
+        paths = [f"/tasks/{task_id}{path}" for path in ("", "/result", "/result.csv")]
+        statuses = [client.get(path, headers=PAGE).status_code for path in paths]
+        assert max(statuses) < 500, junk
 
 
 def test_what_is_sound_beside_junk_is_shown(app: Any, records: Records, caplog: Any):
