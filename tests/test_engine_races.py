@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from headway.engine import loop, mode_threading
-from headway.engine.frames import CLOSE, SERVICE_RESTART, frame
+from headway.engine.frames import CLOSE, FLOOD, FRAMES, SERVICE_RESTART, frame
 from headway.engine.server import EpollServer
 from headway.engine.socket import Socket
 from tests.processes import wait_for
@@ -89,6 +89,22 @@ def test_a_closed_websocket_outlives_the_check_of_its_ping(engine: EpollServer):
 
         assert ours.fileno >= 0
         assert client.rest()[-1] == (CLOSE, SERVICE_RESTART.to_bytes(2))
+
+
+def test_one_answer_to_a_ping_is_free_and_more_are_a_flood(engine: EpollServer):
+    with Connected(engine) as client:
+        (ours,) = engine.sockets.values()
+        with ours._lock:  # so that the loop does not read them
+            for _ in range(FRAMES):
+                ours.ping()
+                client.say("3")
+                ours.receive()
+            assert not ours.closed
+            for _ in range(FRAMES + 5):
+                client.say("3")
+                ours.receive()
+
+        assert client.rest()[-1] == (CLOSE, FLOOD.to_bytes(2))
 
 
 def test_nobody_sends_before_the_head_of_the_stream(

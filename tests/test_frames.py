@@ -10,7 +10,7 @@ import pytest
 
 from headway.engine.backlog import Backlog
 from headway.engine.events import Event
-from headway.engine.frames import TOO_BIG, FrameParser, ProtocolError, RateLimiter, frame
+from headway.engine.frames import PING, TOO_BIG, FrameParser, ProtocolError, RateLimiter, frame
 from headway.engine.simple import MAX_UNREAD, Unread
 from tests.processes import wait_for
 from tests.websockets import LARGEST, masked
@@ -29,6 +29,27 @@ def test_a_reader_keeps_no_more_than_it_must():
         list(reader.feed(b"x" + masked(b"4" * (LARGEST + 1))[:10]))
 
     assert raised.value.code == TOO_BIG
+
+
+@pytest.mark.parametrize(
+    ("before", "data", "is_answer"),
+    [
+        (b"", masked(b"3"), True),
+        (b"", masked(b"1"), False),
+        (b"", masked(b"3", PING), False),
+        (b"", masked(b"3", final=False), False),
+        (b"", masked(b"3") + masked(b"1"), False),
+        (b"", frame(b"3") + masked(b""), False),
+        (b"", masked(b"3")[:-1], False),
+        (masked(b"4" * 20)[:-7], masked(b"3"), False),
+        (masked(b"4", final=False), masked(b"3"), False),
+    ],
+)
+def test_a_message_of_one_byte_is_told_from_all_else(before: bytes, data: bytes, is_answer: bool):
+    reader = FrameParser(LARGEST)
+    assert list(reader.feed(before)) == []
+
+    assert reader.is_text(data, ord("3")) == is_answer
 
 
 def test_credit_comes_back_with_time(monkeypatch: pytest.MonkeyPatch):

@@ -8,6 +8,8 @@ from contextlib import suppress
 from headway.engine.frames import CLOSE, close_frame, frame
 from headway.engine.sending import FrameSender
 
+READ_BYTES = 4096  # at once; the answer to a ping has 7
+
 
 class Connection(FrameSender):
     """The connection of one client, until it has been released."""
@@ -32,6 +34,15 @@ class Connection(FrameSender):
             with suppress(OSError):
                 self._connection.shutdown(socket.SHUT_WR)
             self._engine.loop.linger(self)
+
+    def _read(self) -> bytes | None:
+        """Return what has come, b"" at the connection's end, None for nothing."""
+        try:
+            return self._connection.recv(READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
 
     def answer_close(self, code: bytes) -> None:
         """Close as the client does, with the code that it sent."""

@@ -55,6 +55,11 @@ def close_frame(code: int) -> bytes:
     return frame(struct.pack("!H", code), CLOSE)
 
 
+# Of a client's message of one byte: head, mask and this byte
+LETTER_HEAD = bytes((FINAL | TEXT, MASKED | 1))
+LETTER_BYTES = 7
+
+
 class RateLimiter:
     """Limits a client's frames: FRAMES at once, an allowance that refills in FRAME_SECONDS."""
 
@@ -82,6 +87,16 @@ class FrameParser:
         self._parts = b""  # an incomplete message
         self._in_parts = False
         self._limiter = RateLimiter()
+
+    def is_text(self, data: bytes, letter: int) -> bool:
+        """Whether `data` is one text message, of this one byte, and no part of an earlier one."""
+        return (
+            len(data) == LETTER_BYTES
+            and data.startswith(LETTER_HEAD)
+            and data[2] ^ data[6] == letter
+            and not self._rest
+            and not self._in_parts
+        )
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Yield `(opcode, payload)` of each complete message and control frame.

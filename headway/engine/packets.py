@@ -20,6 +20,7 @@ from headway.engine.frames import (
 
 MESSAGE = "message"
 GOODBYE = "goodbye"
+ANSWER = b"3"  # to Engine.IO's ping
 # The packets without data that a client may send; an error is the server's to send.
 FROM_CLIENTS = (socketio.packet.CONNECT, socketio.packet.DISCONNECT, socketio.packet.ACK)
 
@@ -71,7 +72,7 @@ def _packet_of(payload: bytes) -> Iterator[tuple[str | int, bytes]]:
         yield MESSAGE, payload[1:]
     elif kind == b"1":
         yield GOODBYE, b""
-    elif kind != b"3":
+    elif kind != ANSWER:
         raise ProtocolError(NOT_A_MESSAGE)
 
 

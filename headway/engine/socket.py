@@ -16,11 +16,10 @@ from headway.engine.frames import (
     frame,
 )
 from headway.engine.inbox import Inbox
-from headway.engine.packets import GOODBYE, MESSAGE, read_packets
+from headway.engine.packets import ANSWER, GOODBYE, MESSAGE, read_packets
 from headway.engine.protocols import Engine
 from headway.engine.shares import Share
 
-READ_BYTES = 64 * 1024
 PING_FRAME = frame(b"2")  # Engine.IO's own ping, not a websocket's
 GOODBYE_FRAME = frame(b"1")
 
@@ -77,19 +76,16 @@ class Socket(Connection):
     def receive(self) -> None:
         """Read and queue what the client has sent, which of a closed one nobody wants."""
         with self._lock:
-            if self.closed:
+            data = None if self.closed else self._read()
+            if data is None:
                 return
-            try:
-                data = self._connection.recv(READ_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if data:
-                self._heard = True
+            if not data:
+                return self.abort(self._engine.reason.TRANSPORT_CLOSE)
+            # All that an idle client sends, once for each ping, which no limit has to count.
+            answers = not self._heard and self._parser.is_text(data, ANSWER[0])
+            self._heard = True
+            if not answers:
                 self._take(data)
-            else:
-                self.abort(self._engine.reason.TRANSPORT_CLOSE)
 
     def _take(self, data: bytes) -> None:
         try:
@@ -154,8 +150,10 @@ class Socket(Connection):
         A client with a backlog is left to the stall check, and one whose reading is paused cannot
         answer.
         """
+        if self._heard:  # nearly all, so without their locks
+            return
         with self._lock:
-            if self._heard or self._backlog or self._inbox.is_full:
+            if self._backlog or self._inbox.is_full:
                 return
             self.receive()  # it may have answered while this process was busy
             if not self._heard:
