@@ -20,7 +20,8 @@ INSPECTED = {"stats", "active_queues", "registered", "conf"}
 INSPECTED |= {"scheduled", "active", "reserved", "revoked"}
 ARGUMENTS = {"wait": [], "add": [1, 2], "fail": []}
 ENDS = {"wait": "REVOKED", "add": "SUCCESS", "fail": "FAILURE"}
-VARIES = re.compile(r"\d{4}-\d\d-\d\d \S+|\d+(\.\d+)?(e[+-]\d+)?")  # dates, times, process ids
+# Dates, times, for how long, process ids.
+VARIES = re.compile(r"\d{4}-\d\d-\d\d \S+|\d+(\.\d+)?(e[+-]\d+)?( (ms|s|min|h)\b)?")
 # Named in docs/celery.md: a live task's has frames of Headway's.
 TRACEBACK = re.compile(r"Traceback \(most recent call last\).*?ValueError: no stock", re.DOTALL)
 

@@ -15,6 +15,7 @@ import pandas
 import pytest
 import tqdm
 import tqdm.asyncio
+import tqdm.auto
 import tqdm.rich
 from celery import Celery
 from rich.console import Console
@@ -25,6 +26,7 @@ from tqdm.contrib.concurrent import process_map, thread_map
 from headway import progress
 from headway.store.records import Records
 from tests.bodies import log_of, pushes, read, run
+from tests.processes import wait_for
 
 # Said by eventlet, where an earlier test has imported it; these forks use no greenlets.
 pytestmark = pytest.mark.filterwarnings("ignore:Using fork\\(\\) is a bad idea")
@@ -104,12 +106,22 @@ def of_an_asynchronous_loop() -> None:
     asyncio.run(main())
 
 
+class Patient(tqdm.auto.tqdm):
+    """Ends when all is counted: a pool returns its last result before its callback counts that."""
+
+    def close(self) -> None:
+        wait_for(lambda: self.n == self.total)
+        super().close()
+
+
 def of_threads() -> None:
-    assert thread_map(twice, range(50), desc="Prices", max_workers=4)[-1] == 98
+    options = {"desc": "Prices", "max_workers": 4, "tqdm_class": Patient}
+    assert thread_map(twice, range(50), **options)[-1] == 98
 
 
 def of_processes() -> None:
-    assert process_map(twice, range(50), desc="Prices", max_workers=2, chunksize=1)[-1] == 98
+    options = {"desc": "Prices", "max_workers": 2, "chunksize": 1, "tqdm_class": Patient}
+    assert process_map(twice, range(50), **options)[-1] == 98
 
 
 def of_tqdms_own_iterators() -> None:
