@@ -157,6 +157,7 @@ def test_a_refused_address_is_told_at_the_field_and_kept(page: Page, system: Sys
     page.get_by_role("button", name="Send", exact=True).click()
 
     expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_be_focused()
     expect(field).to_have_value("nobody@@example")
     expect(page.locator("#email-message")).not_to_be_empty()
     expect(cards(page)).to_have_count(0)

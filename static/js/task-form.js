@@ -1,6 +1,6 @@
 /** A form that starts a task without leaving the page. */
 
-import { newKey, post, reason } from "headway/requests.js";
+import { newKey, post, reason, Refused } from "headway/requests.js";
 
 /**
  * @typedef {import("headway/snapshot.js").Snapshot} Snapshot
@@ -51,7 +51,7 @@ export class TaskForm {
       this.#renewKey();
     } catch (error) {
       this.#handlers.refused(item);
-      this.#complain(reason(error));
+      this.#complain(reason(error), error instanceof Refused && "email" in error.fields);
     } finally {
       this.#busy(false);
       if (document.activeElement === document.body) submitter?.focus(); // a button that is off loses the focus
@@ -83,13 +83,15 @@ export class TaskForm {
     return (this.#form.dataset.title ?? "").replace("{email}", () => typed);
   }
 
-  /** @param {string} message empty: none */
-  #complain(message) {
+  /** @param {string} message empty: none @param {boolean} [ofAddress] whether the address is what is wrong */
+  #complain(message, ofAddress = false) {
     this.#message.textContent = message;
     const email = this.#form.elements.namedItem("email");
     if (!(email instanceof HTMLInputElement)) return;
-    if (message) email.setAttribute("aria-invalid", "true");
-    else email.removeAttribute("aria-invalid");
+    email.removeAttribute("aria-invalid");
+    if (!ofAddress) return;
+    email.setAttribute("aria-invalid", "true");
+    email.focus();
   }
 
   /** @param {boolean} busy */

@@ -20,6 +20,7 @@ export class Refused extends Error {
     super(REFUSALS[code] ?? (Object.values(fields).map(translated).join(" ") || translated(message)));
     this.status = status;
     this.code = code;
+    this.fields = fields;
   }
 }
 
