@@ -120,6 +120,7 @@ def test_the_server_and_the_browser_draw_the_same():
             curve["rate"],
             curve["summary"],
         ]
+        assert [list(found.x_labels), list(found.y_labels)] == [curve["x"], curve["y"]]
 
 
 def test_a_steady_run_is_estimated_and_the_estimate_is_judged():

@@ -44,5 +44,5 @@ def test_a_project_without_a_page_of_its_own_has_it_below_its_prefix(
     assert abs(box["width"] - box["height"]) < 2  # not stretched
     assert box["width"] < 30
     # The page's own style sheet says it: no frame of an application does.
-    expect(page.locator("#plot svg")).to_have_css("box-sizing", "border-box")
+    expect(page.locator("#plot .plotted")).to_have_css("display", "grid")
     assert failures == []

@@ -91,6 +91,19 @@ def test_the_owner_sees_the_whole(visitor: Visitor, shared_records: Records):
     assert 'data-part="progress" d="M0 200L' in answer.text  # the plot, before any script
 
 
+def test_its_timeline_is_in_the_pages_language(visitor: Visitor, shared_records: Records):
+    task_id = hand_task(shared_records, visitor)
+    fields = {"status": "12 imported, 3 rejected", "current": 15, "total": 15}
+    done = StateWrite(task_id, HERE, Phase.SUCCEEDED, fields, "{}", "long_task", 4)
+    assert shared_records.runs.write(done) == "written"
+
+    page = shown(visitor, f"/tasks/{task_id}?lang=zh-Hans").text
+    timeline = page[page.index('id="timeline"') :]
+
+    assert "导入 12 条, 拒绝 3 条" in timeline
+    assert "imported" not in timeline
+
+
 def test_a_client_that_asks_for_json_gets_the_snapshot(visitor: Visitor, shared_records: Records):
     task_id = hand_task(shared_records, visitor)
 

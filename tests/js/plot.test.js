@@ -15,11 +15,12 @@ function snapshot(n) {
 }
 
 test("the browser draws what the server draws", () => {
-  for (const { points, progress, rate, summary } of curves) {
+  for (const { points, progress, rate, x, y, summary } of curves) {
     const plot = new Plot(points);
     const [, current, total] = points.at(-1);
 
     assert.deepEqual(plot.paths(), { progress, rate, range: "" });
+    assert.deepEqual(plot.labels(), { x, y });
     assert.equal(plot.summary({ ...snapshot(0), current, total: total ?? null }), summary);
   }
 });
@@ -32,6 +33,7 @@ test("it goes on, and keeps the whole of a long run in few points", () => {
   assert.ok(plot.points.length > MAX_POINTS / 4);
   assert.ok((plot.points.at(-1)?.[1] ?? 0) > 890);
   assert.match(plot.paths(snapshot(899)).range, /^M89\d 2\dL1000 0L1000 0Z$/);
+  assert.deepEqual(plot.labels(snapshot(899)).x, ["0:00", "16:40"]);
 });
 
 test("an attempt that goes on has its first point where it goes on", () => {

@@ -144,6 +144,9 @@ export class HeadwayTaskPage extends HTMLElement {
       for (const [name, path] of Object.entries(this.#plot.paths(snapshot))) {
         this.#part(name).setAttribute("d", path);
       }
+      for (const [axis, labels] of Object.entries(this.#plot.labels(snapshot))) {
+        this.#part(axis).replaceChildren(...labels.map(span));
+      }
       this.#part("plot-summary").textContent = this.#plot.summary(snapshot);
       this.#part("plot").hidden = false;
     });
@@ -179,6 +182,13 @@ function offerCopy(page) {
     await navigator.clipboard.writeText(page.querySelector('[data-part="id"]')?.textContent ?? "");
     button.textContent = WORDS.page.copied;
   });
+}
+
+/** @param {string} text */
+function span(text) {
+  const made = document.createElement("span");
+  made.textContent = text;
+  return made;
 }
 
 /** @param {string} address @param {Record<string, string>} headers */

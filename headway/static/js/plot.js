@@ -1,7 +1,7 @@
 /** Continues the plot of progress and rate that the server has drawn; plot.py draws the same. */
 
 import WORDS from "./card-words.js";
-import { fill, formatDuration, formatPercent, formatRate, joined } from "./format.js";
+import { fill, formatDuration, formatNumber, formatPercent, formatRate, joined } from "./format.js";
 import { Pace } from "./pace.js";
 import { percent } from "./snapshot.js";
 
@@ -70,16 +70,37 @@ export class Plot {
    */
   paths(snapshot = null) {
     const { points } = this;
-    const passed = points[points.length - 1][0] - points[0][0];
-    const last = /** @type {Point} */ (points.at(-1));
-    const left = snapshot?.phase === "running" ? this.#pace.left(snapshot, last[0]) : null;
-    const ends = left && left.map((seconds) => passed + 1000 * Math.max(0, seconds));
-    const span = Math.max(passed, ends ? ends[1] : 0);
+    const { passed, ends, span } = this.#times(snapshot);
     const whole = fractions(points);
     const x = (/** @type {number} */ at) => Math.floor((WIDTH * at) / span + 0.5);
     const now = `${x(passed)} ${y(whole[whole.length - 1][1])}`;
     const range = ends ? `M${now}L${x(ends[0])} 0L${x(ends[1])} 0Z` : "";
     return { progress: line(whole, x), rate: line(shares(points), x), range };
+  }
+
+  /**
+   * What stands beside its axes, from the left to the right and from the top down.
+   *
+   * @param {Snapshot | null} [snapshot] null: nothing is estimated
+   */
+  labels(snapshot = null) {
+    const { points } = this;
+    const [, , total] = points[points.length - 1];
+    const counts = [formatNumber(most(points)), "0"];
+    return {
+      x: [formatDuration(0), formatDuration(this.#times(snapshot).span)],
+      y: total ? [100, 50, 0].map(formatPercent) : counts,
+    };
+  }
+
+  /** In ms from the first point: the last one, between when the task is estimated to end, and the width. @param {Snapshot | null} snapshot */
+  #times(snapshot) {
+    const { points } = this;
+    const [at] = points[points.length - 1];
+    const passed = at - points[0][0];
+    const left = snapshot?.phase === "running" ? this.#pace.left(snapshot, at) : null;
+    const ends = left && left.map((seconds) => passed + 1000 * Math.max(0, seconds));
+    return { passed, ends, span: Math.max(passed, ends ? ends[1] : 0) };
   }
 
   /** What it shows, in words. @param {Snapshot} snapshot */
@@ -108,10 +129,15 @@ function line(values, x) {
 
 /** @param {Point[]} points @returns {[number, number][]} */
 function fractions(points) {
-  const most = Math.max(...points.map(([, current]) => current)) || 1;
+  const whole = most(points);
   return points.map(([at, current, total]) => {
-    return [at - points[0][0], Math.min(1, current / (total || most))];
+    return [at - points[0][0], Math.min(1, current / (total || whole))];
   });
+}
+
+/** @param {Point[]} points */
+function most(points) {
+  return Math.max(...points.map(([, current]) => current)) || 1;
 }
 
 /** The rate per second, as a moving mean. @param {Point[]} points @returns {[number, number][]} */
@@ -131,6 +157,6 @@ function rates(points) {
 /** The same as a share of the height. @param {Point[]} points @returns {[number, number][]} */
 function shares(points) {
   const found = rates(points);
-  const most = Math.max(0, ...found.map(([, rate]) => rate));
-  return most ? found.map(([at, rate]) => [at, (FASTEST * rate) / most]) : [];
+  const fastest = Math.max(0, ...found.map(([, rate]) => rate));
+  return fastest ? found.map(([at, rate]) => [at, (FASTEST * rate) / fastest]) : [];
 }

@@ -27,9 +27,15 @@ def facts(task: SnapshotDict, history: Sequence[HistoryEvent] = ()) -> list[Sent
     if started and finished:
         ran = _ms(started, finished) - _ms_asked(history)
         found.append(Sentence("Ran {time}", time=format_took(ran)))
-    if task["attempt"] > 1:
-        found.append(Sentence("Attempt {attempt}", attempt=task["attempt"]))
+    if (attempt := _attempt(task)) > 1:
+        found.append(Sentence("Attempt {attempt}", attempt=attempt))
     return found
+
+
+def _attempt(task: SnapshotDict) -> int:
+    """Return which attempt this is or was: a run that went on after an answer was no other one."""
+    has_failed = task["phase"] in (Phase.RETRYING, Phase.FAILED)
+    return task["failures"] + (0 if has_failed else 1)
 
 
 def _first_start(task: SnapshotDict, history: Sequence[HistoryEvent]) -> str | None:

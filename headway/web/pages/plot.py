@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import floor
 from typing import NamedTuple
 
-from headway.display.formats import format_duration, format_percent, format_rate
+from headway.display.formats import format_duration, format_number, format_percent, format_rate
 from headway.display.languages import say, words_of
 from headway.display.words import percent
 from headway.shapes import SnapshotDict
@@ -30,6 +30,8 @@ class Plot(NamedTuple):
     progress: str
     rate: str
     range: str  # where the line is estimated to go, "" unknown
+    x_labels: tuple[str, ...]
+    y_labels: tuple[str, ...]  # from the top down
     summary: str
     estimate: str  # and what came of it, "" unknown
     points: str  # JSON, for plot.js
@@ -52,6 +54,8 @@ def plot(task: SnapshotDict, points: Sequence[Point]) -> Plot | None:
         _line(_fractions(points), span),
         _line(_shares(rates(points)), span),
         _wedge(points, begun, coming, span) if coming else "",
+        (format_duration(0), format_duration(span)),
+        _scale(points),
         _summary(task, points),
         _compared_estimate(task, attempt, expected),
         json.dumps(points, separators=(",", ":")),
@@ -76,11 +80,22 @@ def _of_attempt(started_at: str, points: Sequence[Point]) -> Sequence[Point]:
     return [point for point in points if point.at >= started] or points[-1:]
 
 
+def _scale(points: Sequence[Point]) -> tuple[str, ...]:
+    """Return the labels beside progress: percent, or counts where the total is unknown."""
+    if points[-1].total:
+        return tuple(map(format_percent, (100, 50, 0)))
+    return format_number(_most(points)), "0"
+
+
 def _fractions(points: Sequence[Point]) -> Iterator[tuple[int, float]]:
-    most = max(point.current for point in points) or 1
+    most = _most(points)
     for point in points:
         whole = point.total if point.total else most
         yield point.at - points[0].at, min(1.0, point.current / whole)
+
+
+def _most(points: Sequence[Point]) -> float:
+    return max(point.current for point in points) or 1
 
 
 def _shares(values: Sequence[tuple[int, float]]) -> Iterator[tuple[int, float]]:

@@ -17,7 +17,6 @@ from headway.snapshot import Phase, error_line, visible_line
 WORDS: dict[str, str] = {
     Phase.SCHEDULED: Sentence("Scheduled"),
     Phase.QUEUED: Sentence("Queued"),
-    Phase.RUNNING: Sentence("Attempt {attempt} started"),
     Phase.RETRYING: Sentence("Attempt {attempt} failed, the next waits"),
     Phase.WAITING: Sentence("Asked a person"),
     Phase.CANCELLING: Sentence("Asked to stop"),
@@ -25,6 +24,9 @@ WORDS: dict[str, str] = {
     Phase.FAILED: Sentence("Failed"),
     Phase.CANCELLED: Sentence("Cancelled"),
 }
+# Without a worker that is known, and with one.
+STARTED = (Sentence("Attempt {attempt} started"), Sentence("Attempt {attempt} started on {worker}"))
+CONTINUED = (Sentence("Continued"), Sentence("Continued on {worker}"))
 PAUSE_WORDS = {Phase.CANCELLING: Sentence("Asked to pause"), Phase.CANCELLED: Sentence("Paused")}
 PENDING = "Pending..."
 
@@ -57,12 +59,15 @@ def timeline(
     who = visible_line(requester)
     requested = say("Requested by {who}", who=say(who)) if who else say("Requested")
     entries = [Entry(start, "", "✓", requested, "")]
+    before: HistoryEvent | None = None
     for event in history or _from_snapshot(task):
         sign = SIGNS.get(event["phase"], "•")
-        attempt = {"attempt": event["attempt"], "worker": event["worker"]}
-        words = say(_phase_words(event["phase"], labels, task), **attempt)
-        if event["phase"] == Phase.RUNNING and event["worker"]:
-            words = say("Attempt {attempt} started on {worker}", **attempt)
+        if event["phase"] == Phase.RUNNING:
+            words = _started(event, before)
+        else:
+            phase_words = _phase_words(event["phase"], labels, task)
+            words = say(phase_words, attempt=event["attempt"])
+        before = event
         if event["answered"]:
             sign = "✓"
             words = _answered(event["answered"], reader)
@@ -78,6 +83,17 @@ def timeline(
         due = "" if waiting else event["scheduled_for"] or ""
         entries.append(Entry(event["at"], after, sign, words, why, failed, due))
     return entries
+
+
+def _started(event: HistoryEvent, before: HistoryEvent | None) -> str:
+    """Return the words for the start of a run, of which `before` came last.
+
+    Only after a failure it is another attempt; else the task goes on, as after an answer.
+    """
+    continues = event["attempt"] > 1 and before is not None and not before["error"]
+    plain, with_worker = CONTINUED if continues else STARTED
+    worker = event["worker"]
+    return say(with_worker if worker else plain, attempt=event["attempt"], worker=worker)
 
 
 def _phase_words(phase: str, labels: Labels, task: SnapshotDict) -> str:
