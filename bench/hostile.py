@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,6 +36,7 @@ MAX_LOG = 1_000_000
 MAX_P95 = 0.25  # seconds
 PAUSE_SECONDS = 0.6  # of a good client between two rounds
 ANSWER_SECONDS = 20.0
+COME_SECONDS = 30.0  # for half of the attackers to begin: how soon they can, the machine decides
 CLEAR_SECONDS = 90.0  # for the connections of clients that are gone to end
 OPEN_STATES = ("01", "08")  # of /proc/net/tcp: established, closed by the client alone
 VICTIMS = 4  # visitors whose cookies the attackers use, or attackers with cookies
@@ -196,13 +198,19 @@ async def load(
         await client.connect()
     result = Load(defaultdict(list), defaultdict(list))
 
-    async def live(times: Times, seconds: float) -> None:
-        end = time.monotonic() + seconds
+    async def live(times: Times, seconds: float, crowd: int = 0) -> None:
+        """Use it for so long, once so many connections have come, or have had the time to."""
+        end = inf
+        latest = time.monotonic() + COME_SECONDS
 
         def until() -> bool:
+            nonlocal end
             result.growth = max(result.growth, memory(served.pid) - before)
             result.connections = max(result.connections, connections(port))
-            return time.monotonic() > end
+            now = time.monotonic()
+            if end == inf and (result.connections >= crowd or now > latest):
+                end = now + seconds
+            return now > end
 
         before = memory(served.pid) if times is result.quiet else grown_from
         await asyncio.gather(*(each.use(until, times, result.failures) for each in clients))
@@ -217,7 +225,7 @@ async def load(
         pids = {"web": served.pid, "attackers": process.pid, "good": os.getpid(), **others}
         cpu = {name: cpu_seconds(pid) for name, pid in pids.items()}
         begun = time.monotonic()
-        await live(result.attacked, seconds)
+        await live(result.attacked, seconds, before + (sockets + requests) // 2)
         took = time.monotonic() - begun
         result.cpu = {name: (cpu_seconds(pids[name]) - was) / took for name, was in cpu.items()}
     await live(defaultdict(list), 1)
