@@ -56,8 +56,8 @@ def close_frame(code: int) -> bytes:
 
 
 # Of a client's message of one byte: head, mask and this byte
-LETTER_HEAD = bytes((FINAL | TEXT, MASKED | 1))
-LETTER_BYTES = 7
+SHORT_HEAD = bytes((FINAL | TEXT, MASKED | 1))
+SHORT_BYTES = 7
 
 
 class RateLimiter:
@@ -88,12 +88,12 @@ class FrameParser:
         self._in_parts = False
         self._limiter = RateLimiter()
 
-    def is_text(self, data: bytes, letter: int) -> bool:
+    def is_text(self, data: bytes, byte: int) -> bool:
         """Whether `data` is one text message, of this one byte, and no part of an earlier one."""
         return (
-            len(data) == LETTER_BYTES
-            and data.startswith(LETTER_HEAD)
-            and data[2] ^ data[6] == letter
+            len(data) == SHORT_BYTES
+            and data.startswith(SHORT_HEAD)
+            and data[2] ^ data[6] == byte
             and not self._rest
             and not self._in_parts
         )
