@@ -14,6 +14,7 @@ from celery import Celery
 from celery.app.task import Context
 
 from headway.celery.storing.fencing import FENCE
+from headway.celery.storing.publishing import record_sends
 from headway.celery.worker.delivery import keep_until_due
 from tests import plain_celery as plain
 
@@ -36,6 +37,8 @@ class Hand:
 
     def __init__(self) -> None:
         self.backend = plain.celery.backend
+        # Each thread has a backend of its own; the latest one's recorder sends for all of them.
+        record_sends(plain.celery, self.backend.recorder)
         self.records = self.backend.records
         self.redis = self.records.client
         self._connection = plain.celery.connection_for_read()
