@@ -203,6 +203,16 @@ def test_a_text_in_utf8_is_read(client: FlaskClient, body: bytes, content_type: 
     assert 'value="Düren"' in page.text
 
 
+def test_a_form_without_parts_may_not_be_as_large_as_a_file(client: FlaskClient):
+    body = b"args.rows=" + b"3" * 100_000
+
+    answer = client.post(
+        ADDRESS, data=body, content_type=ENCODED, headers={"Accept": "application/json"}
+    )
+
+    assert (answer.status_code, answer.json["error"]["code"]) == (413, "too_large")
+
+
 def test_a_file_that_is_too_large_is_said_at_its_field(app: Flask, client: FlaskClient):
     state_of(app).celery.conf.headway_upload_max_bytes = 1000
 

@@ -28,9 +28,13 @@ CHOSEN = Sentence("The file that you chose")  # while Redis does not say which
 
 
 def expect_files(kind: TaskType) -> None:
-    """Let the current request's form be as large as its files. Call it before the form is read."""
+    """Let the current request's form be as large as its files. Call it before the form is read.
+
+    Another body than a multipart one has no files, and is read into memory whole.
+    """
     if fields := file_fields(kind.arguments or ()):
-        request.max_content_length = len(fields) * max_bytes_of(state()) + AROUND_BYTES
+        files = len(fields) if request.mimetype == "multipart/form-data" else 0
+        request.max_content_length = files * max_bytes_of(state()) + AROUND_BYTES
 
 
 def take_files(kind: TaskType, owner: str) -> tuple[dict[str, str], dict[str, str]]:
