@@ -87,6 +87,6 @@ def remember_app(celery: Celery, app: Flask) -> None:
 
 
 def app_of(celery: Celery) -> Flask | None:
-    """Return the app that was given a Celery app last, None where there is none."""
+    """Return the Flask app that last took this Celery app; None if none did."""
     found = _apps.get(celery)
     return found() if found else None

@@ -40,7 +40,7 @@ class ResultReader:
         key = self._keys.celery(task_id) if start else self._keys.result(task_id)
         pieces = self._pieces(key, damaged.count(start), damaged.count(size))
         try:
-            first = unless_damaged(None, next, pieces, None)  # of a damaged size there are none
+            first = unless_damaged(None, next, pieces, None)  # a damaged size has no first piece
         except ResultGone:
             return None
         return None if first is None else (damaged.count(size), chain([first], pieces))

@@ -90,7 +90,7 @@ class Starting(Lines):
 
     @one_task(lambda task: task.last, sends=st.booleans(), weight=3)
     def release(self, task: Task, sends: bool) -> None:
-        """Whoever has deferred a message that is due sends it, and may die before that."""
+        """The process that deferred a message sends it when due, unless it dies before."""
         due = (self.client.zscore("headway:outbox", task.id) or inf) <= self.records.clock.now()
         with self.unchanged(task, but_for=due):
             message = self.records.outbox.release(task.id)

@@ -87,7 +87,7 @@ def _codes(parameters: str) -> Iterator[int]:
 
 
 def _code(part: str) -> int:
-    """Return the number of a code, 0 for an empty one, -1 for what is none."""
+    """Return the number of a code, 0 for an empty one, -1 for anything else."""
     if not part:
         return 0
     return int(part) if CODE.fullmatch(part) else -1
