@@ -17,23 +17,32 @@ from headway.web.requests.origins import is_cross_site
 
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 CORP = "Cross-Origin-Resource-Policy"
+MAX_BODY_BYTES = 1024 * 1024  # in an app without MAX_CONTENT_LENGTH
 
 
 def guard(of: Blueprint, counted: Mapping[str, str] | None = None) -> None:
     """Guard all requests of a blueprint as Headway's own are.
 
-    Another site's page changes nothing, a form that cannot be read as it was sent is refused,
+    Another site's page changes nothing, no body is larger than the app or else MAX_BODY_BYTES
+    allows (views that take files set a limit of their own), a form that cannot be read is refused,
     answers have the security headers, and the language that a page's address chooses is remembered.
     `counted` says of views by name what they count as for the visitor's limits: "reads", "lists" or
     "changes".
     """
     KINDS.update({f"{of.name}.{view}": kind for view, kind in (counted or {}).items()})
+    of.before_request(bound_body)
     of.before_request(read_strictly)
     of.before_request(refuse_other_sites)
     of.before_request(count_request)
     of.teardown_request(request_has_ended)
     of.after_request(add_headers)
     of.after_request(remember)
+
+
+def bound_body() -> None:
+    """Bound the request's body where the app does not: it is read into memory whole."""
+    if request.max_content_length is None:
+        request.max_content_length = MAX_BODY_BYTES
 
 
 def refuse_other_sites() -> None:
