@@ -56,14 +56,17 @@ def part(row: Locator, name: str) -> Locator:
     return row.locator(f"[data-part={name}]")
 
 
-@pytest.mark.parametrize("place", ["element", "application"])
-def test_a_long_title_or_error_leaves_room_for_how_the_task_ended(
-    page: Page, web_address: str, shared_records: Records, place: str
-):
+@pytest.fixture(params=["element", "application"])
+def row(
+    request: pytest.FixtureRequest, page: Page, web_address: str, shared_records: Records
+) -> Locator:
+    """The row of a failed task, in a list in another page and in the application's own."""
     page.request.get(web_address)
     failed(page, web_address, shared_records)
-    row = row_of(page, web_address, place)
+    return row_of(page, web_address, request.param)
 
+
+def test_a_long_title_or_error_leaves_room_for_how_the_task_ended(page: Page, row: Locator):
     for width in (768, 1000, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         shown = part(row, "headline").evaluate("one => [one.clientWidth, one.scrollWidth]")
@@ -73,14 +76,8 @@ def test_a_long_title_or_error_leaves_room_for_how_the_task_ended(
     expect_apart(page)
 
 
-@pytest.mark.parametrize("place", ["element", "application"])
-def test_the_numbers_of_a_row_give_way_before_its_words(
-    page: Page, web_address: str, shared_records: Records, place: str
-):
-    page.request.get(web_address)
-    failed(page, web_address, shared_records)
+def test_the_numbers_of_a_row_give_way_before_its_words(page: Page, row: Locator):
     page.set_viewport_size({"width": 1000, "height": 800})
-    row = row_of(page, web_address, place)
 
     for name, words in (
         ("text", "53 sent, 7 left out"),
@@ -92,15 +89,8 @@ def test_the_numbers_of_a_row_give_way_before_its_words(
     expect_apart(page)
 
 
-@pytest.mark.parametrize("place", ["element", "application"])
-def test_on_a_phone_a_row_has_a_few_lines_and_its_title_the_width(
-    page: Page, web_address: str, shared_records: Records, place: str
-):
-    page.request.get(web_address)
-    failed(page, web_address, shared_records)
+def test_on_a_phone_a_row_has_a_few_lines_and_its_title_the_width(page: Page, row: Locator):
     page.set_viewport_size({"width": 320, "height": 800})
-
-    row = row_of(page, web_address, place)
 
     expect_fits(page, 320)
     widths = [one.bounding_box()["width"] for one in (part(row, "title"), row)]  # type: ignore[index]

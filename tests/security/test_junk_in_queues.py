@@ -46,8 +46,8 @@ JUNK: dict[str, bytes] = {
     "NaN": b"NaN",
     "no keys": b"{}",
     "an unknown type": b'{"__type__": "evil", "__value__": 1}',
-    "a time that is none": b'{"__type__": "datetime", "__value__": 1}',
-    "a decimal that is none": b'{"__type__": "decimal", "__value__": "x"}',
+    "an invalid time": b'{"__type__": "datetime", "__value__": 1}',
+    "an invalid decimal": b'{"__type__": "decimal", "__value__": "x"}',
 }
 
 
@@ -113,5 +113,6 @@ def test_what_comes_on_its_channels_and_is_no_message_ends_no_worker(
         assert set(pipe.execute()) == {1}
 
     assert plain.add.delay(1, 2).get(timeout=20) == 3
-    # Celery listens anew after a command that cannot be read: what comes meanwhile is lost.
+    # After a command that it cannot read, Celery subscribes again and misses what is published
+    # in between.
     assert wait_for(lambda: plain.celery.control.ping(timeout=1, limit=1))

@@ -117,7 +117,7 @@ def test_of_a_page_that_was_sent_nothing_waits_for_the_garbage_collector(client:
 
 def contexts() -> int:
     """Return how many contexts of templates are kept."""
-    # What a proxy of Celery's is an instance of, it asks an app that may be gone.
+    # `isinstance` would ask a Celery proxy for its class, and its app may be gone.
     return sum(issubclass(type(each), Context) for each in gc.get_objects())
 
 
