@@ -146,6 +146,28 @@ def test_it_waits_for_its_time_and_for_its_next_attempt(app: Celery, records: Re
     assert message_of(records)[1][0] == ({1, 2},)
 
 
+@pytest.mark.parametrize("end", ["done", "failure", "retry"])
+@pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
+def test_a_result_with_arguments_that_json_cannot_hold_has_them_as_text(
+    app: Celery, records: Records, value: Any, end: str
+):
+    app.conf.result_extended = True
+    backend = app._get_backend()
+    app.tasks["odd"].apply_async((value, 1), {"more": value}, task_id=ID, serializer="pickle")
+    request = claim(app, *message_of(records))
+
+    backend.store_result(ID, {"current": 1, "total": 2}, "PROGRESS", request=request)
+    assert shown(records, ID).current == 1
+    outcome = 42 if end == "done" else ValueError("no")
+    getattr(backend, f"mark_as_{end}")(ID, outcome, request=request)
+
+    snapshot = shown(records, ID)
+    assert snapshot.phase == {"done": "succeeded", "failure": "failed", "retry": "retrying"}[end]
+    assert (snapshot.error or {}).get("type") == (None if end == "done" else "ValueError")
+    known = backend.get_task_meta(ID)
+    assert (known["name"], known["args"][1], list(known["kwargs"])) == ("odd", 1, ["more"])
+
+
 def test_a_json_message_is_kept_as_json(app: Celery, records: Records):
     app.tasks["odd"].apply_async((1,), task_id=ID)
     claim(app, *message_of(records))

@@ -96,15 +96,13 @@ class WriteBuilder:
         A large result is cut in the snapshot's `fields`, a large report or error in Celery's form.
         """
         if phase == Phase.SUCCEEDED:
-            return pack(meta, fields, self._backend.encode, self._max_result_bytes)
-        encoded = (
-            self._encode_report(meta) if phase == Phase.RUNNING else self._backend.encode(meta)
-        )
+            return pack(meta, fields, self._encode, self._max_result_bytes)
+        encoded = self._encode_report(meta) if phase == Phase.RUNNING else self._encode(meta)
         if phase == Phase.RUNNING and len(encoded) > MAX_CALL_BYTES:
-            return Packed(self._backend.encode(cut_report(meta, fields)), fields)
+            return Packed(self._encode(cut_report(meta, fields)), fields)
         error = fields.get("error")
         if error and len(encoded) > self._max_result_bytes:
-            return Packed(self._backend.encode(self._cut_error(meta, error)), fields)
+            return Packed(self._encode(self._cut_error(meta, error)), fields)
         return Packed(encoded, fields)
 
     def _cut_error(self, meta: dict[str, Any], error: TaskError) -> dict[str, Any]:
@@ -119,9 +117,23 @@ class WriteBuilder:
     def _encode_report(self, meta: Mapping[str, Any]) -> Any:
         """Encode a report; a value that Celery cannot encode becomes JSON or is left out."""
         try:
+            return self._encode(meta)
+        except Exception:
+            return self._encode({**meta, "result": as_json(meta["result"])})
+
+    def _encode(self, meta: Mapping[str, Any]) -> Any:
+        """Encode Celery's form; with `result_extended` it has the task's arguments.
+
+        Of arguments that cannot be encoded, what JSON lacks becomes text: a task that got them by
+        another serializer ends as it would without that setting.
+        """
+        try:
             return self._backend.encode(meta)
         except Exception:
-            return self._backend.encode({**meta, "result": as_json(meta["result"])})
+            if "args" not in meta:
+                raise
+            arguments = {name: as_json(meta[name]) for name in ("args", "kwargs")}
+            return self._backend.encode({**meta, **arguments})
 
     @cached_property
     def _max_result_bytes(self) -> int:
