@@ -12,6 +12,16 @@ from headway.texts import Sentence
 MAX_ADDRESS = 254
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 TOO_LONG = Sentence("An email address has at most {most} characters.", most=MAX_ADDRESS)
+# What email_validator says most often, so that the catalogues have it.
+SAID_BY_VALIDATOR = (
+    Sentence("An email address must have an @-sign."),
+    Sentence("There must be something before the @-sign."),
+    Sentence("There must be something after the @-sign."),
+    Sentence("An email address cannot have two periods in a row."),
+    Sentence("The email address contains invalid characters before the @-sign: {characters}."),
+    Sentence("The part after the @-sign contains invalid characters: {characters}."),
+    Sentence("The part after the @-sign is not valid. It should have a period."),
+)
 
 
 class BadAddress(ValueError):

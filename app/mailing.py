@@ -13,10 +13,13 @@ from app.addresses import BadAddress, check_address
 from app.csv_files import read_rows, recognised, survey
 from app.messages import one_line
 from headway import Upload
+from headway.texts import Sentence
 
 MAX_RECIPIENTS = 10_000
 MAX_ROWS = 20_000  # with those that get no email
 MAX_CHARS = 100_000  # of an email: a long cell may stand in it many times
+SEEN_BEFORE = Sentence("This address stands in the file before.")
+TOO_LONG = Sentence("Its email would have more than {most} characters.", most=f"{MAX_CHARS:,}")
 FIELD = re.compile(r"\{([^{}\n]+)\}")
 
 
@@ -86,11 +89,10 @@ class Mailing:
             self.left_out.append(LeftOut(line, text, str(error)))
             return
         if email.lower() in seen:
-            self.left_out.append(LeftOut(line, text, "This address stands in the file before."))
+            self.left_out.append(LeftOut(line, text, SEEN_BEFORE))
             return
         if self._length_of(values) > MAX_CHARS:
-            why = f"Its email would have more than {MAX_CHARS:,} characters."
-            self.left_out.append(LeftOut(line, text, why))
+            self.left_out.append(LeftOut(line, text, TOO_LONG))
             return
         seen.add(email.lower())
         self.recipients.append(Recipient(line, email, values))

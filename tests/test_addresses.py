@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.addresses import BadAddress, check_address
+from headway.display.languages import say, speaking
 from tests.mail_sending import mail_app
 from tests.processes import free_port
 
@@ -77,6 +79,28 @@ def test_test_domains_pass_only_where_mail_stays_here(tmp_path: Path):
 
     with mail_app(free_port()).app_context(), pytest.raises(BadAddress):
         check_address("ada@example.test")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nobody",
+        "@example.com",
+        "ada@",
+        "ada@example..com",
+        "a b@example.com",
+        "ada@exam_ple.com",
+        "ada@localhost",
+    ],
+)
+def test_what_is_often_wrong_is_said_in_the_readers_language(app: Flask, text: str):
+    with app.app_context(), pytest.raises(BadAddress) as wrong:
+        check_address(text)
+
+    with speaking("zh-Hans"):
+        said = say(str(wrong.value))
+
+    assert said != str(wrong.value)
 
 
 @given(st.text(max_size=60))

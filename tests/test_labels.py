@@ -153,6 +153,7 @@ def test_the_api_carries_the_labels_to_every_page(app: Flask):
         ({"suceeded": "Charged"}, "there is no 'suceeded'"),
         ({"succeeded": 1}, "succeeded must be text"),
         ({"errors": "No."}, "errors must be a dict of text by text"),
+        ({"texts": "outcome"}, "texts must be a list of text"),
         ({"result": {"receipt": None}}, "result must be a dict of text by text"),
     ],
 )

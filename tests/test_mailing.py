@@ -242,6 +242,7 @@ def test_a_mailing_asks_and_tells_in_the_pages_language(client: FlaskClient, mai
     assert 'value="Do not send">不发送</button>' in asked
     assert "<h2>预览</h2>" in asked
     assert "已发送 2, 跳过 1" in told
+    assert "<td>bob</td><td>跳过</td><td>电子邮件地址必须包含 @ 符号。</td>" in told
 
 
 def test_cancel_pauses_before_the_next_email_is_out_and_go_on_goes_on(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from headway.display.labels import LABELS
 from headway.display.tables import rows_of
 from headway.snapshot import Phase
 from headway.store.model import StateWrite
@@ -37,6 +38,18 @@ def shown(client: FlaskClient, task_id: str, query: str = "") -> str:
     response = client.get(f"/tasks/{task_id}{query}", headers=HTML)
     assert response.status_code == 200
     return str(response.get_data(as_text=True))
+
+
+def test_cells_are_data_unless_their_column_has_texts_of_the_tasks_own(
+    client: FlaskClient, records: Records, task_id: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(LABELS, "long_task", {"texts": ["outcome"]})
+    succeed(records, task_id, [{"name": "left out", "outcome": "left out"}, {"outcome": 1}])
+
+    page = shown(client, task_id, "?lang=zh-Hans")
+
+    assert "<td>left out</td><td>跳过</td>" in page
+    assert "<td></td><td>1</td>" in page
 
 
 @pytest.mark.parametrize("value", [[], [1], [{}], [{"a": 1}, 2], {"a": 1}, "text", None])

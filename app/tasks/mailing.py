@@ -30,17 +30,18 @@ MAX_LOGGED = 50  # rows that are left out; all of them are in the file
 SEND = Sentence("Send")
 DO_NOT_SEND = Sentence("Do not send")
 COUNTS = {
-    "sent": Sentence("{count} sent"),
-    "refused": Sentence("{count} refused"),
-    "unknown": Sentence("{count} unknown"),
-    "not yet": Sentence("{count} not yet"),
-    "left out": Sentence("{count} left out"),
+    Sentence("sent"): Sentence("{count} sent"),
+    Sentence("refused"): Sentence("{count} refused"),
+    Sentence("unknown"): Sentence("{count} unknown"),
+    Sentence("not yet"): Sentence("{count} not yet"),
+    Sentence("left out"): Sentence("{count} left out"),
 }
 HEADINGS = [Sentence("line"), Sentence("email"), Sentence("outcome"), Sentence("words")]
 LEVELS = {"sent": "INFO", "left out": "WARNING", "not yet": "WARNING"}  # any other: ERROR
 LABELS: Labels = {
     "starts": Sentence("sends"),
     "pauses": True,
+    "texts": ["outcome", "words"],
     "waiting": {
         "MailUnavailable": Sentence("Waiting to send"),
         "SenderWaits": Sentence("Waiting at a limit"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from headway.display.languages import ENGLISH, current, say
@@ -18,6 +18,8 @@ class Labels(TypedDict, total=False):
     # By the type of an error that uses up no attempt: the headline until the next attempt.
     waiting: Mapping[str, str]
     result: Mapping[str, str]  # by a key of the result: its name in the details
+    # Columns of a result that is a table: their cells are texts of the task's own, not data.
+    texts: Sequence[str]
     # Whether a run that is cancelled can go on where it was: then people pause it.
     pauses: bool
 
@@ -30,6 +32,10 @@ def _is_text_by_text(value: Any) -> bool:
     if not isinstance(value, Mapping):
         return False
     return all(isinstance(one, str) for pair in value.items() for one in pair)
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
 
 
 def _is_switch(value: Any) -> bool:
@@ -45,6 +51,7 @@ KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "result": TEXTS,
     "starts": TEXT,
     "succeeded": TEXT,
+    "texts": ("a list of text", _is_list_of_texts),
     "waiting": TEXTS,
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from headway.display.languages import say
 from headway.display.tables import Row, columns_of
 
 ROWS_OF_PAGE = 50
@@ -42,8 +43,11 @@ class Page:
         return "descending" if self.is_descending else "ascending"
 
 
-def page_of(rows: Sequence[Row], sort: str, number: int) -> Page:
-    """Return a page of a table, sorted by a column, or by `-column` from the largest down."""
+def page_of(rows: Sequence[Row], sort: str, number: int, texts: Sequence[str] = ()) -> Page:
+    """Return a page of a table, sorted by a column, or by `-column` from the largest down.
+
+    The cells of the columns `texts` are put into the current language.
+    """
     columns = columns_of(rows)
     is_descending = sort.startswith("-") and sort not in columns
     column = sort[1:] if is_descending else sort
@@ -54,7 +58,7 @@ def page_of(rows: Sequence[Row], sort: str, number: int) -> Page:
     pages = -(-len(rows) // ROWS_OF_PAGE)
     number = max(1, min(number, pages))
     shown = rows[(number - 1) * ROWS_OF_PAGE : number * ROWS_OF_PAGE]
-    cells = [[_shown(row.get(name)) for name in columns] for row in shown]
+    cells = [[_shown(row.get(name), name in texts) for name in columns] for row in shown]
     return Page(columns, cells, len(rows), number, pages, column, is_descending)
 
 
@@ -102,6 +106,6 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _shown(value: Any) -> str:
-    text = _text(value)
+def _shown(value: Any, is_own: bool) -> str:
+    text = say(value) if is_own and isinstance(value, str) else _text(value)
     return text if len(text) <= MAX_CELL_CHARS else f"{text[:MAX_CELL_CHARS]}…"

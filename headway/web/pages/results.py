@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from headway import masking, strict_json
+from headway.display.labels import labels_of
 from headway.display.tables import rows_of
 from headway.shapes import SnapshotDict
 from headway.state import state
@@ -89,7 +90,8 @@ def shown_result(task: SnapshotDict, files: Sequence[ShownFile], token: str) -> 
     if rows is None:
         return ShownResult(link=link_of(value))
     number = integer(request.args.get("page", "1"), "page", PAGES)
-    return ShownResult(page_of(rows, request.args.get("sort", ""), number))
+    texts = labels_of(task["name"]).get("texts", ())
+    return ShownResult(page_of(rows, request.args.get("sort", ""), number, texts))
 
 
 def _image(value: Any, files: Sequence[ShownFile]) -> ShownImage | None:
