@@ -143,9 +143,9 @@ def step(name: str, index: int | None = None, count: int | None = None) -> Itera
 def save(value: Any) -> None:
     """Save where the task is (JSON, at most 64 KiB): a run that goes on later begins there.
 
-    It is stored, with the newest report, as this returns; or a little later, where Redis does not
-    answer. In an item of a resumable loop it is stored once the item is done. A worker that stops
-    ends the run here.
+    It is stored, with the newest report, as this returns. Where Redis does not answer it is stored
+    a little later; a task that has written to a stream waits for that. In an item of a resumable
+    loop it is stored once the item is done. A worker that stops ends the run here.
 
     Raises TypeError for what is not JSON, ValueError for a value that is too large, RuntimeError in
     a child process of the run.

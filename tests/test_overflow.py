@@ -191,7 +191,10 @@ def test_a_run_that_goes_on_has_all_of_it_once(runs: Runs, records: Records, kep
 def test_a_run_that_goes_on_without_the_stream_leaves_what_was_saved(
     runs: Runs, records: Records, text: str
 ):
+    seen: list[Any] = []
+
     def body() -> None:
+        seen.append(progress.saved)
         if progress.saved is None:
             out = progress.stream("answer", overflow="file")
             out.write(text)
@@ -203,7 +206,31 @@ def test_a_run_that_goes_on_without_the_stream_leaves_what_was_saved(
     runs(body)
     runs(body)
 
+    assert seen == [None, 1]
     assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": text}
+
+
+def test_a_run_that_goes_on_without_the_stream_has_a_file_for_what_was_held_back(
+    runs: Runs, records: Records
+):
+    text = "0123456789 123456 s3cret"
+
+    def body() -> None:
+        if progress.saved is None:
+            progress.stream("answer", overflow="file").write(text)
+            progress.save(1)
+            assert stream_of(records, runs.task_id) == text.removesuffix("s3cret")
+            raise Killed
+
+    masking.set_secrets("test", ["s3cret-word"])
+    try:
+        runs(body)
+        runs(body)
+    finally:
+        masking.set_secrets("test", [])
+
+    assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": text}
+    assert stream_of(records, runs.task_id) == text[:20] + MARK
 
 
 def test_a_file_that_is_gone_is_said_to_be(runs: Runs, records: Records, kept: Place):

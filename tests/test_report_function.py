@@ -134,6 +134,47 @@ def test_a_save_keeps_how_long_the_streams_are(records: Records):
     assert saved == "5"
 
 
+@pytest.mark.parametrize("is_short", [True, False], ids=["report", "write"])
+def test_a_save_that_redis_sees_late_is_a_report_alone(
+    records: Records, is_short: bool, monkeypatch: pytest.MonkeyPatch
+):
+    if not is_short:
+        monkeypatch.setattr(RunRecords, "_begin_report", whole_write)
+    task_id = claimed(records, MESSAGE)
+    key = records.keys.record(task_id)
+
+    def saved_with(number: int, text: str, **more: Any) -> tuple[str, str]:
+        """Return what is saved, and how much text with it, once this save has come."""
+        save = report(task_id, {"current": 1}, saved=f"{number}", save_number=number, **more)
+        assert records.runs.write(save._replace(written=text)) == "written"
+        saved, streams = records.client.hmget(key, "saved", "streams")
+        return saved, streams.split()[-2]
+
+    written(records, task_id, "five\n")
+    assert saved_with(1, "words 4;") == (None, "0"), "more text than belongs to it"
+    assert saved_with(3, "words 5;") == ("3", "5")
+    assert saved_with(2, "words 5;") == ("3", "5"), "the next one is stored"
+    written(records, task_id, "five\nmore")
+    assert saved_with(4, "words 5;") == ("3", "5")
+    assert saved_with(4, "") == ("3", "5"), "it was made before the stream began"
+    assert saved_with(4, "words -1;") == ("4", "9"), "the stream takes no more, by its run"
+    records.runs.ask_to_leave([(task_id, HERE.token)])
+    assert saved_with(2, "words 9;", may_leave=True) == ("4", "9"), "its run goes on"
+
+
+def test_the_saves_of_the_next_run_are_counted_anew(records: Records):
+    task_id = claimed(records, MESSAGE)
+    save = report(task_id, {"current": 1}, saved="first", save_number=7)
+    assert records.runs.write(save) == "written"
+    next_run = Delivery("another", 1)
+    taken_over(records, task_id)
+
+    later = save._replace(delivery=next_run, saved="second", save_number=1)
+    assert records.runs.write(later) == "written"
+
+    assert records.client.hget(records.keys.record(task_id), "saved") == "second"
+
+
 def test_a_save_makes_the_calls_of_its_report_alone(records: Records):
     task_id = claimed(records, MESSAGE)
     records.runs.write(report(task_id, {"current": 1, "total": 10}))

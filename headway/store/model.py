@@ -204,6 +204,17 @@ class Sent(NamedTuple):
 Teller = Literal["1", "", "?"]
 
 
+class Save(NamedTuple):
+    """What a run saves with a report: a JSON `text`, "" for nothing.
+
+    `number` and `written` tell one that Redis sees late, see is_late_save in saves.lua.
+    """
+
+    text: str = ""
+    number: int = 0
+    written: str = ""
+
+
 class StateWrite(NamedTuple):
     """A change that a run makes to its record."""
 
@@ -221,8 +232,10 @@ class StateWrite(NamedTuple):
     teller: Teller = ""
     # The JSON of a result that `fields` only previews, unless `meta` holds it.
     whole: bytes = b""
-    # What the run saves with a report, as JSON; and whether a planned stop may end the run with it.
+    # What the run saves with a report, see Save; and whether a planned stop may end it with that.
     saved: str = ""
+    save_number: int = 0
+    written: str = ""
     may_leave: bool = False
 
 

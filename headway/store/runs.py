@@ -106,7 +106,7 @@ class RunRecords:
         """Send a report to the function that knows only those, and what it leaves to `write`."""
         fields: Mapping[str, object] = write.fields
         said = [fragment(fields[key]) if key in fields else "" for key in REPORTED]
-        save = [write.saved, int(write.may_leave)]
+        save = _save_args(write)
         args = [write.task_id, *write.delivery, write.meta, self._ttl, *said, *save]
         reply = self._functions.begin("report", [self._keys.record(write.task_id)], args, line)
 
@@ -122,7 +122,7 @@ class RunRecords:
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]
         run = [write.task_id, *write.delivery]
         retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
-        save = [write.saved, int(write.may_leave)]
+        save = _save_args(write)
         args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *save, *flat]
         reply = self._functions.begin("write", [self._keys.record(write.task_id), *staged], args)
         return lambda: Outcome(reply())
@@ -174,3 +174,7 @@ class RunRecords:
 
     def _change(self, script: str, task_id: str, args: Sequence[Any]) -> Outcome:
         return Outcome(self._functions.call(script, [self._keys.record(task_id)], [task_id, *args]))
+
+
+def _save_args(write: StateWrite) -> list[Any]:
+    return [write.saved, int(write.may_leave), write.save_number, write.written]

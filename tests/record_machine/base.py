@@ -86,9 +86,7 @@ class Base(RuleBasedStateMachine):
         phase: Phase,
         fields: dict[str, Any],
         write_id: str = "",
-        *,
-        saved: str = "",
-        may_leave: bool = False,
+        **save: Any,
     ) -> str:
         task = run.task
         return self.records.runs.write(
@@ -103,8 +101,7 @@ class Base(RuleBasedStateMachine):
                 most_failures=task.max_attempts,
                 retry_in=run.delay,
                 write_id=write_id,
-                saved=saved,
-                may_leave=may_leave,
+                **save,
             )
         )
 

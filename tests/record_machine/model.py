@@ -68,6 +68,7 @@ class Run:
     effect: str = ""  # the id of the call by which it began its effect last
     successor: int | None = None  # the generation of the message that it deferred
     delay: int = 0  # of that
+    saves: int = 0
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(f"run {self.token[:4]} of order {self.order} of task {self.task.id[:4]}")
@@ -139,6 +140,11 @@ class Task:
     @property
     def is_over(self) -> bool:
         return self.final or self.stray
+
+    @property
+    def written_bytes(self) -> int:
+        """How many bytes this attempt has written to its stream."""
+        return len(self.text.encode()) - self.kept_bytes
 
     @property
     def phase(self) -> Phase | None:

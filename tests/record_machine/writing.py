@@ -30,8 +30,7 @@ class Writing(Base):
     @one_run(lambda run: run.speaks, word=st.sampled_from(["", "a", "ü🙂"]), again=st.booleans())
     def stream(self, run: Run, word: str, again: bool) -> None:
         task = run.task
-        before = len(task.text.encode()) - task.kept_bytes
-        about = ("answer", before, word.encode())
+        about = ("answer", task.written_bytes, word.encode())
         with self.unchanged(task, but_for=self.may_write(run)):
             for _ in range(1 + again):
                 outcome = self.records.output.write_stream(
@@ -109,10 +108,16 @@ class Writing(Base):
         asked = asked and run.successor is None  # such a run leaves its task to that one
         fields = progress_fields("PROGRESS", {"current": 1})
         saved = f'{{"value":"{uuid4()}","loops":{{}}}}'
+        run.saves += 1
+        save = {
+            "saved": saved,
+            "save_number": run.saves,
+            "written": f"answer {task.written_bytes};",
+        }
         with self.unchanged(task, but_for=self.may_write(run)):
             if asked:
                 self.records.runs.ask_to_leave([(task.id, run.token)])
-            outcome = self.store(run, Phase.RUNNING, fields, saved=saved, may_leave=asked)
+            outcome = self.store(run, Phase.RUNNING, fields, **save, may_leave=asked)
         if task.stray:
             return
         if not self.may_write(run):
@@ -126,6 +131,25 @@ class Writing(Base):
             run.ended = True
             task.holder = None
             task.dropped = False
+
+    @one_run(
+        lambda run: run.speaks and run.saves and not run.task.stray,
+        text_is_news=st.booleans(),
+        weight=1,
+    )
+    def save_late(self, run: Run, text_is_news: bool) -> None:
+        """Redis sees a save that was given up once its run has saved again, or written more."""
+        task = run.task
+        is_older = not (text_is_news and task.written_bytes)
+        number = run.saves if is_older else run.saves + 1
+        written = f"answer {task.written_bytes - (not is_older)};"
+        save = {"saved": '"late"', "save_number": number, "written": written}
+        with self.unchanged(task, but_for=self.may_write(run)):
+            outcome = self.store(run, Phase.RUNNING, {}, **save)
+        if self.may_write(run):
+            assert outcome == ("cancelling" if task.cancelling else "written")
+        else:
+            assert outcome in REFUSED
 
     @one_run(
         lambda run: run.on and not run.successor and not run.task.deferred,

@@ -82,6 +82,7 @@ def _ask(run: Run, question: Asked) -> NoReturn:
     if run.streams is not None:
         run.streams.flush()
     run.sender.flush(now=True)
+    run.sender.settle()
     runs = run.task.backend.runs
     outcome = runs.ask(run.task, run.request, question)
     if outcome == Outcome.EXPIRED:  # Redis has lost the record: a report makes it again

@@ -16,7 +16,7 @@ from headway.celery.run.runs import Run
 from headway.celery.run.saved import NONE, Saved, StreamEnds, saved_from
 from headway.celery.run.streams import OVERFLOW_FILE, open_stream
 from headway.json_values import encoded
-from headway.store.model import Outcome
+from headway.store.model import Outcome, Save
 
 MAX_VALUE_BYTES = 64 * 1024
 MAX_ANSWERS = 1000
@@ -33,7 +33,7 @@ class Checkpoint:
         self._newest = ""  # the same, also while its loop's item is not done
         self._loops = Loops({})
         self._held_back: dict[str, str] = {}
-        self._overflows: dict[str, int] = {}
+        self._overflows: dict[str, int | None] = {}
         self._answers: dict[str, str] = {}  # key of a question -> its answer, see questions.lua
         self._asked: Counter[str] = Counter()  # questions without a key of their own, by their text
         self._asked_by_save: dict[str, int] = {}
@@ -120,12 +120,13 @@ class Checkpoint:
         self._read()
         return self._overflows.pop(stream, None)
 
-    def pending(self, ends: StreamEnds) -> tuple[str, int]:
-        """Return it as JSON, with how its streams are, and the number to `confirm` then."""
+    def pending(self, ends: StreamEnds) -> Save:
+        """Return it, with how its streams are; `confirm` its number once it is stored."""
         with self._lock:
             asked = self._asked_by_save
             saved = Saved(self._value, self._loops.places, ends.held_back, asked, ends.overflows)
-            return saved.as_json(), self._changes
+            written = "".join(f"{name} {bytes_};" for name, bytes_ in ends.sent.items())
+            return Save(saved.as_json(), self._changes, written)
 
     def confirm(self, number: int) -> None:
         """Note that the record has what `pending` returned with this number."""

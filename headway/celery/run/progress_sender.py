@@ -6,20 +6,24 @@ import logging
 import os
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 
 from headway.celery.run.flusher import Flusher
 from headway.celery.run.log_lines import gap
 from headway.celery.run.progress_buffer import Meta, ProgressBuffer
 from headway.celery.run.runs import Run
+from headway.celery.run.saved import StreamEnds
 from headway.celery.run.streams import NO_STREAMS
 from headway.celery.storing.fencing import delivery_of
+from headway.celery.storing.persistence import until_stored
+from headway.celery.storing.run_store import NO_SAVE
 from headway.store.errors import RedisUnavailable
-from headway.store.model import Outcome
+from headway.store.model import Outcome, Save
 
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.1
-NO_SAVE = ("", 0)
 
 
 class ProgressSender:
@@ -62,18 +66,26 @@ class ProgressSender:
     def save(self) -> None:
         """Store what the run saves now, with its report; a planned stop may end the run here.
 
-        While Redis is away `flush` does it later, so that the run need not wait each time.
-        Raises Stopped.
+        Where it has streams it waits for a Redis that is away: what it writes next is no part of
+        this save. Else `flush` stores it later, so that the run need not wait each time. Raises
+        Stopped.
         """
-        if not self._is_behind or self._run.streams is not None:
-            with self._sending:
-                while self._send_lines():  # a run that ends here can send no more
-                    pass
-                while self._send_first():
-                    pass
-                self._store(self._buffer.meta())
-            self._saved_at = time.monotonic()
+        if self._run.streams is not None:
+            until_stored(self._save)
+        else:
+            self._try_save()
         self._run.check()
+
+    def save_if_due(self) -> None:
+        """Store how far a loop is, from time to time; where Redis is away, the next time."""
+        if self.is_save_due:
+            self._try_save()
+            self._run.check()
+
+    def settle(self) -> None:
+        """Wait until Redis has what was saved: text that is written next is no part of it."""
+        if self._is_left_to_flush:
+            until_stored(partial(self._save, may_leave=False))
 
     @property
     def is_save_due(self) -> bool:
@@ -81,10 +93,11 @@ class ProgressSender:
         return time.monotonic() - self._saved_at >= FLUSH_SECONDS
 
     def close(self) -> None:
-        """Send the last report, before the run's outcome is stored."""
+        """Send the last report, and store what is saved, before the run's outcome is stored."""
         FLUSHER.remove(self)
         try:
             self.flush(now=True)
+            self.settle()
         except Exception:
             self.fail("Progress")
 
@@ -94,41 +107,51 @@ class ProgressSender:
             logger.exception("%s of task %s is not sent", what, self._request.id)
         self._has_failed = True
 
-    def _send(
-        self, said: Meta, save: tuple[str, int] = NO_SAVE, *, may_leave: bool = False
-    ) -> bool:
+    def _send(self, said: Meta, save: Save = NO_SAVE, *, may_leave: bool = False) -> bool:
         """Send a report, and what is saved with it; return False if it has to be sent again."""
-        saved, number = save
         try:
             outcome = self._backend.runs.report(
-                self._request, "PROGRESS", *said, saved=saved, may_leave=may_leave
+                self._request, "PROGRESS", *said, save=save, may_leave=may_leave
             )
         except Exception:
             self.fail("A report")
             outcome = Outcome.WRITTEN
-        if saved:
+        if save.text:
             self._is_behind = outcome == Outcome.UNSTORED
         if outcome == Outcome.UNSTORED:
             return False
         self._sent = said
         self._is_asking = False
-        if saved:
-            self._run.checkpoint.confirm(number)
+        if save.text:
+            self._run.checkpoint.confirm(save.number)
         if outcome != Outcome.WRITTEN:
             self._run.stop(outcome)
         return True
 
-    def _store(self, meta: Meta) -> None:
-        """Store what the run saves, with its report and the lengths that its streams have now."""
-        may_leave = self._run.successor is None
-        if self._run.streams is None:
-            self._send(meta, self._run.checkpoint.pending(NO_STREAMS), may_leave=may_leave)
-            return
-        with self._run.streams.paused() as ends:
-            if ends is None:
-                self._is_behind = True
-                return
-            self._send(meta, self._run.checkpoint.pending(ends), may_leave=may_leave)
+    @property
+    def _is_left_to_flush(self) -> bool:
+        return self._is_behind and self._run.streams is None
+
+    def _try_save(self) -> None:
+        if not self._is_left_to_flush:
+            with suppress(RedisUnavailable):
+                self._save()
+
+    def _save(self, *, may_leave: bool = True) -> None:
+        """Send what is unsent, and what the run saves. Raises RedisUnavailable."""
+        try:
+            with self._sending:
+                while self._send_lines():  # a run that ends here can send no more
+                    pass
+                while self._send_first():
+                    pass
+                with _streams_paused(self._run) as ends:
+                    save = self._run.checkpoint.pending(ends)
+                    may_leave = may_leave and self._run.successor is None
+                    if not self._send(self._buffer.meta(), save, may_leave=may_leave):
+                        raise RedisUnavailable("Redis did not take what a run saves.")
+        finally:
+            self._saved_at = time.monotonic()
 
     def _send_first(self) -> bool:
         """Send the first of the unsent reports; return whether to go on with the next."""
@@ -153,6 +176,10 @@ class ProgressSender:
         except Exception:
             self.fail("A log line")
         return True
+
+
+def _streams_paused(run: Run) -> AbstractContextManager[StreamEnds]:
+    return nullcontext(NO_STREAMS) if run.streams is None else run.streams.paused()
 
 
 FLUSHER = Flusher("progress", FLUSH_SECONDS)

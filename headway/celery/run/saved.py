@@ -2,7 +2,8 @@
 
 It is `{"value": ..., "loops": {"<key>": [done, cursor], ...}}`; under "held_back" the ends of the
 task's streams that were not sent, by name; under "asked" how many questions of each text had been
-asked by then; under "overflows" the bytes of the files that have the whole text of streams.
+asked by then; under "overflows" the bytes of the files that have the whole text of streams, null
+for one that is begun only if what was held back is too much for its stream.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ class StreamEnds(NamedTuple):
     """How the streams of a run are as it saves, by name."""
 
     held_back: Mapping[str, str]  # what is not sent yet: it may begin a secret
-    overflows: Mapping[str, int]  # bytes of the files that have the whole text
+    overflows: Mapping[str, int | None]  # bytes of the files that have the whole text
+    sent: Mapping[str, int]  # bytes of this attempt, -1 where the stream takes no more
 
 
 class Saved(NamedTuple):
@@ -28,7 +30,7 @@ class Saved(NamedTuple):
     loops: Mapping[str, list[str]]  # key -> done and cursor
     held_back: Mapping[str, str]
     asked: Mapping[str, int]
-    overflows: Mapping[str, int]  # stream -> bytes of its file
+    overflows: Mapping[str, int | None]  # stream -> bytes of its file, None if not begun
 
     def as_json(self) -> str:
         """Return it as the record keeps it."""

@@ -33,7 +33,7 @@ class StreamSender:
         self.held_back: str = run.checkpoint.held_back(stream.name)
         self._taken = 0  # characters of what is unsent
         self._unsent = b""
-        self._sent = 0  # bytes of this attempt in Redis
+        self.sent = 0  # bytes of this attempt in Redis
         self._told_closed: bool | None = None  # None: nothing has been sent
         self.overflow: Overflow | None = None
         self._is_cut_off = False  # as the file cannot be written
@@ -108,7 +108,7 @@ class StreamSender:
                 overflow.is_named = True
                 return True  # the size that it has by now is noted next
         self._told_closed = closes
-        self._sent += end
+        self.sent += end
         self._unsent = self._unsent[end:]
         if not self._unsent:
             self._note_taken()
@@ -143,10 +143,10 @@ class StreamSender:
         file = self._overflow.in_record() if self._overflow is not None else NO_FILE
         kept = {"max_bytes": self._max_bytes, "overflow": file, "format": self.format}
         write = self._backend.records.output.write_stream
-        outcome: Outcome = write(*run, self.stream.name, self._sent, piece, closes=closes, **kept)
+        outcome: Outcome = write(*run, self.stream.name, self.sent, piece, closes=closes, **kept)
         if outcome == Outcome.UNKNOWN:  # Redis has lost the record: a report makes it again
             self._backend.runs.report(request, "PROGRESS", {})
-            outcome = write(*run, self.stream.name, self._sent, piece, closes=closes, **kept)
+            outcome = write(*run, self.stream.name, self.sent, piece, closes=closes, **kept)
         return outcome
 
     def _act_on(self, outcome: Outcome) -> None:

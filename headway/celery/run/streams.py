@@ -25,7 +25,7 @@ MAX_STREAMS = 16  # of a run
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 OVERFLOW_FILE = "file"
 MARKDOWN = "markdown"
-NO_STREAMS = StreamEnds({}, {})
+NO_STREAMS = StreamEnds({}, {}, {})
 
 FLUSHER = Flusher("streams", FLUSH_SECONDS)
 os.register_at_fork(after_in_child=FLUSHER.forget)
@@ -75,26 +75,23 @@ class RunStreams:
                     return
 
     @contextmanager
-    def paused(self) -> Iterator[StreamEnds | None]:
+    def paused(self) -> Iterator[StreamEnds]:
         """Send all text before the block, and none within it; the block is for a save.
 
-        Gives how the streams are then; None if Redis does not take all now.
+        Gives how the streams are then. Raises RedisUnavailable if Redis does not take all now.
         """
         with self._sending:
             yield self._send_now()
 
-    def _send_now(self) -> StreamEnds | None:
-        try:
-            for sender in self._senders.values():
-                while sender.send() or not sender.sync():
-                    pass
-        except RedisUnavailable:
-            return None
-        held_back = {name: sender.held_back for name, sender in self._senders.items()}
-        files = {name: sender.file_size for name, sender in self._senders.items()}
+    def _send_now(self) -> StreamEnds:
+        for sender in self._senders.values():
+            while sender.send() or not sender.sync():
+                pass
+        senders = self._senders.items()
         return StreamEnds(
-            {name: text for name, text in held_back.items() if text},
-            {name: size for name, size in files.items() if size is not None},
+            {name: sender.held_back for name, sender in senders if sender.held_back},
+            {name: sender.file_size for name, sender in senders if _needs_file(sender)},
+            {name: _sent(sender) for name, sender in senders},
         )
 
     def send_all(self) -> None:
@@ -123,6 +120,17 @@ class RunStreams:
         self._has_failed = True
 
 
+def _needs_file(sender: StreamSender) -> bool:
+    """Whether what was sent, or is held back, may need the file that takes what is too much."""
+    return sender.overflow is not None and (sender.file_size is not None or sender.held_back != "")
+
+
+def _sent(sender: StreamSender) -> int:
+    """Return how many bytes of this attempt a stream has, -1 where it takes no more."""
+    takes_more = not sender.has_ended and not sender.is_full and sender.file_size is None
+    return sender.sent if takes_more else -1
+
+
 def open_stream(
     run: Run | None, name: str, *, format: str | None = None, overflow: str | None = None
 ) -> TextStream:
@@ -144,6 +152,8 @@ def open_stream(
         raise RuntimeError(
             "A child process cannot write its task's streams: write in the run's own process."
         )
+    if run.streams is None:
+        run.sender.settle()
     with run.lock:
         if run.streams is None:
             run.streams = RunStreams(run)

@@ -52,5 +52,7 @@ def track(
 def _advance(section: Section, key: Any) -> None:
     """Count an item of a resumable loop as done, and store it if that is due."""
     cursor = encoded(key, MAX_CURSOR_BYTES, "What resume_from returns")
-    if section.run.checkpoint.advance(section.loop, cursor) or section.run.sender.is_save_due:
+    if section.run.checkpoint.advance(section.loop, cursor):
         section.run.sender.save()
+    else:
+        section.run.sender.save_if_due()

@@ -18,10 +18,12 @@ from headway.shapes import TaskMessage
 from headway.snapshot import FINAL, phase_by_hand
 from headway.store.connection import Line
 from headway.store.errors import RedisUnavailable
-from headway.store.model import STORED, Outcome
+from headway.store.model import STORED, Outcome, Save
 from headway.store.records import Records
 
 logger = logging.getLogger(__name__)
+
+NO_SAVE = Save()
 
 
 class RunStore:
@@ -39,7 +41,7 @@ class RunStore:
         meta: Any,
         bar: int | None = None,
         *,
-        saved: str = "",
+        save: Save = NO_SAVE,
         may_leave: bool = False,
     ) -> Outcome:
         """Store a run's report, and what it saves with it.
@@ -47,7 +49,7 @@ class RunStore:
         Within bar number `bar` its numbers never go back. Returns what `RunRecords.write`
         does, or UNSTORED.
         """
-        return self.begin_report(request, state, meta, bar=bar, saved=saved, may_leave=may_leave)()
+        return self.begin_report(request, state, meta, bar=bar, save=save, may_leave=may_leave)()
 
     def begin_report(
         self,
@@ -56,7 +58,7 @@ class RunStore:
         meta: Any,
         *,
         bar: int | None = None,
-        saved: str = "",
+        save: Save = NO_SAVE,
         may_leave: bool = False,
         line: Line | None = None,
     ) -> Callable[[], Outcome]:
@@ -73,7 +75,9 @@ class RunStore:
         )
         if bar is not None:
             write = write._replace(fields={**write.fields, "bar": bar})
-        write = write._replace(saved=saved, may_leave=may_leave)
+        saved, number, written = save
+        write = write._replace(saved=saved, save_number=number, written=written)
+        write = write._replace(may_leave=may_leave)
         if write.phase not in FINAL:
             return self._states.begin(write, line)
         outcome = until_stored(lambda: self._records.runs.write(write))

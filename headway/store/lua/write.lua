@@ -6,8 +6,9 @@
 -- Celery's own form; ARGV[8]: ttl in ms; ARGV[9]: us until a retry; ARGV[10]: the write's own id;
 -- ARGV[11]: failures at which no retry follows; ARGV[12]: what notifies the task's dependents of an
 -- end ('1' its writer, '' maintenance, '?' a holder of its message); ARGV[13]: what the run saves
--- with a report ('' nothing); ARGV[14]: '1' where it may end with this save; ARGV[15] on: field and
--- JSON fragment of each change, in turn.
+-- with a report ('' nothing); ARGV[14]: '1' where it may end with this save; ARGV[15]: which save of
+-- its run it is, ARGV[16]: how much text belongs to it, see is_late_save; ARGV[17] on: field and JSON
+-- fragment of each change, in turn.
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of
 -- such a task; 'requeued' when its worker stops and its run has to leave it to another one;
 -- 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when what was
@@ -29,7 +30,9 @@ local most_failures = tonumber(ARGV[11])
 local teller = ARGV[12]
 local saved = ARGV[13]
 local may_leave = ARGV[14] == '1'
-local FIRST_FIELD = 15
+local number_of_save = tonumber(ARGV[15])
+local written = ARGV[16]
+local FIRST_FIELD = 17
 local fields = {}
 for i = FIRST_FIELD, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
 local leaves = may_leave and redis.call('HGET', record, 'leave') == token
@@ -86,13 +89,16 @@ elseif phase == 'retrying' then
   ttl = ttl + math.floor(retry_in / 1000)
 end
 note_traceback(record, held, fields)
-if saved ~= '' then
-  if redis.call('HGET', record, 'saved') ~= saved then fields.saved_by = held.fence end
+local was_saved, saved_as
+if saved ~= '' then was_saved, saved_as = unpack(redis.call('HMGET', record, 'saved', 'saved_as')) end
+if saved ~= '' and not is_late_save(id, has.streams, saved_as, token, number_of_save, written) then
+  if was_saved ~= saved then fields.saved_by = held.fence end
+  if number_of_save > 0 then fields.saved_as = token .. ' ' .. integer(number_of_save) end
   fields.saved = saved
   fields.saved_percent = percent_of(tonumber(fields.current or has.current), tonumber(fields.total or has.total))
   if has.streams then fields.streams = saved_streams(id, has.streams) end
 end
-if leaves and outcome == 'written' then
+if leaves and fields.saved and outcome == 'written' then
   redis.call('HSET', record, 'saved', saved, 'saved_percent', fields.saved_percent,
     'streams', fields.streams or '')
   settle(held.fields.delivery)

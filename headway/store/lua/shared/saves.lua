@@ -1,7 +1,8 @@
 -- What a task's runs have saved, and how it says that it goes on there.
 --
 -- The record's field `saved` is the last save, `saved_percent` where the bar was then ('' unknown),
--- and `saved_by` the token of the run that saved something new last.
+-- `saved_by` the token of the run that saved something new last, and `saved_as` '<token> <number>' of
+-- the last save: which one of its run it was.
 
 -- Return the bar's percent for these numbers, '' if it is unknown.
 local function percent_of(current, total)
@@ -26,7 +27,7 @@ local function resume_point(record, changes)
   return '{"percent":' .. (percent and percent ~= '' and percent or 'null') .. '}'
 end
 
-local take_saved, forget_saved
+local take_saved, forget_saved, is_late_save
 do  -- see points.lua
 
 -- The fields of a record's effects; see once.lua.
@@ -58,7 +59,24 @@ end
 
 forget_saved = function(record)
   for _, field in ipairs(effect_fields(record)) do redis.call('HDEL', record, field) end
-  redis.call('HDEL', record, 'saved', 'saved_percent', 'saved_by', 'effects', 'answers')
+  redis.call('HDEL', record, 'saved', 'saved_percent', 'saved_by', 'saved_as', 'effects', 'answers')
+end
+
+-- Whether a save comes late: its run, which was told that it is not stored, has since saved again, or
+-- written text that does not belong to it. `last` is what `saved_as` holds, `number` which save of the
+-- run it is (0 unknown); `written` has '<stream> <bytes>;' for each that this attempt has written, -1
+-- bytes for one that takes no more.
+is_late_save = function(id, streams, last, token, number, written)
+  if number == 0 then return false end
+  local by, newest = string.match(last or '', '^(.*) (%d+)$')
+  if by == token and tonumber(newest) >= number then return true end
+  local bytes_of = {}
+  for name, bytes in string.gmatch(written, '([%w_.-]+) (-?%d+);') do bytes_of[name] = tonumber(bytes) end
+  for _, stream in ipairs(streams_of(streams)) do
+    local bytes = bytes_of[stream.name] or 0
+    if bytes >= 0 and redis.call('STRLEN', stream_key(id, stream.name)) > stream.start + bytes then return true end
+  end
+  return false
 end
 
 end
