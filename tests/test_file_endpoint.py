@@ -79,6 +79,19 @@ def test_a_part_of_a_file_is_downloaded(
     assert beyond.status_code == 416
 
 
+@pytest.mark.parametrize("size", [5, len(CSV), len(CSV) + 1, 10**11])
+def test_the_end_of_a_file_is_downloaded_and_of_a_shorter_file_all(
+    client: FlaskClient, records: Records, store: FileStore, task_id: str, size: int
+):
+    give(records, store, task_id, "report.csv", CSV)
+
+    end = ask(client, task_id, "report.csv", Range=f"bytes=-{size}")
+
+    whole = len(CSV)
+    assert (end.status_code, end.get_data()) == (206, CSV[-size:])
+    assert end.headers["Content-Range"] == f"bytes {max(0, whole - size)}-{whole - 1}/{whole}"
+
+
 def test_a_name_becomes_no_header_and_no_html(
     client: FlaskClient, records: Records, store: FileStore, task_id: str
 ):
