@@ -55,6 +55,12 @@ REQUEST_SECONDS = Setting(
     "how long a client may take to send a whole request, head and body, with another second for "
     "each 16 KiB of the body; then it is disconnected. Headway's own web process keeps to it",
 )
+MAX_BODY_BYTES = Setting(
+    "HEADWAY_MAX_BODY_BYTES",
+    1024 * 1024,
+    "the largest body of a request to Headway's endpoints: it is read into memory whole. A smaller "
+    "`MAX_CONTENT_LENGTH` of the app's counts, too. Uploaded files have `headway_upload_max_bytes`",
+)
 MAX_ATTEMPTS = Setting(
     "HEADWAY_MAX_ATTEMPTS",
     4,
@@ -165,6 +171,7 @@ FLASK = (
     ASYNC_MODE,
     MAX_CONNECTIONS,
     REQUEST_SECONDS,
+    MAX_BODY_BYTES,
     MAX_ATTEMPTS,
     SECRET_KEY,
     SECRET_KEY_FALLBACKS,

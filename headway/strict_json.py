@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+MAX_DEPTH = 64  # of what visitors send
+
 
 def parse(text: str) -> Any:
     """Return the value of a JSON text. Raises ValueError, also where it is nested too deeply."""
@@ -17,13 +19,30 @@ def parse(text: str) -> Any:
 def parse_or_text(text: str) -> Any:
     """Return the value of a text that is JSON, the text itself of any other.
 
-    A value with half a surrogate pair counts as no JSON: it could not be stored as UTF-8.
+    A value with half a surrogate pair counts as no JSON: it could not be stored as UTF-8. Nor does
+    one that is too deep.
     """
     try:
         value = parse(text)
     except ValueError:
         return text
-    return value if is_whole_text(value) else text
+    return value if not is_too_deep(value) and is_whole_text(value) else text
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a JSON value is nested more than MAX_DEPTH levels deep.
+
+    What looks at such a value level by level, as most code does, would end in a RecursionError.
+    """
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            part
+            for each in level
+            for part in (each.values() if isinstance(each, dict) else each)
+            if isinstance(part, dict | list)
+        ]
+    return bool(level)
 
 
 def is_whole_text(value: Any) -> bool:

@@ -22,7 +22,6 @@ from headway import ConfigError, Headway
 from headway.celery.messages.sends import load_owner_by, nobody
 from headway.engine.frames import SERVICE_RESTART
 from headway.store.records import Records
-from headway.web.requests.security import MAX_BODY_BYTES
 from tests.browser import OrderedClient
 from tests.processes import Process, answers, free_port, running, wait_for, worker
 
@@ -304,12 +303,3 @@ def test_a_shared_task_is_started_in_any_thread(
     )
 
     assert (done.stdout.strip(), records.client.llen("celery")) == (status, int(status == "200"))
-
-
-def test_a_body_is_bounded_also_in_an_app_that_sets_no_limit(shop: Flask):
-    assert shop.config["MAX_CONTENT_LENGTH"] is None
-    body = b'{"name": "' + b"x" * MAX_BODY_BYTES + b'"}'
-
-    answer = shop.test_client().post("/headway/tasks", data=body, content_type="application/json")
-
-    assert answer.status_code == 413

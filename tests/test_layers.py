@@ -33,6 +33,7 @@ LAYERS = [
     "headway.arguments",
     "headway.arguments.annotations",
     "headway.arguments.json_schema",
+    "headway.arguments.scalars",
     "headway.arguments.typed",
     "headway.questions",
     "headway.shapes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from enum import Enum, IntEnum
@@ -346,3 +347,56 @@ def test_a_list_that_may_be_missing_is_written_one_a_line(text: str, value: list
 def test_a_list_that_is_required_is_not_empty_in_a_form(text: str):
     assert read(text, list[str], is_required=True) is ABSENT
     assert read(text, list[str], is_required=False) == []
+
+
+made: Counter[str] = Counter()
+
+
+@dataclass
+class Link:
+    following: Link | None = None
+
+    def __post_init__(self) -> None:
+        made["link"] += 1
+
+
+@dataclass
+class Plus:
+    left: Plus | Times | int
+    right: Plus | Times | int
+
+    def __post_init__(self) -> None:
+        made["plus"] += 1
+        raise ValueError("No sum is good.")
+
+
+@dataclass
+class Times(Plus):
+    def __post_init__(self) -> None:
+        made["times"] += 1
+
+
+def test_a_record_within_others_is_made_once():
+    def only(first: Link | None) -> None: ...
+
+    chain: Any = None
+    for _ in range(10):
+        chain = {"following": chain}
+    made.clear()
+
+    signature_of(only, globals()).validate({"first": chain})
+
+    assert made == {"link": 10}
+
+
+def test_what_may_be_of_several_types_is_made_once_as_each():
+    def only(sum: Plus | Times) -> None: ...
+
+    formula: Any = 1
+    for _ in range(6):
+        formula = {"left": formula, "right": 1}
+    made.clear()
+
+    signature_of(only, globals()).validate({"sum": formula})
+
+    assert made == {"plus": 6, "times": 6}

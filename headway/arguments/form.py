@@ -44,6 +44,7 @@ NOTES = {
     JSON: Sentence("As JSON."),
     DATE_AND_TIME: Sentence("In UTC."),
 }
+MAX_DIGITS = 9  # of an item's number; an object may have any key, and Python reads no 5,000 digits
 UNTOUCHED = Sentence("Left as it is: none.")
 
 
@@ -235,7 +236,7 @@ def _error_at(path: str, wrong: Mapping[str, str]) -> str:
 
 def _place(path: str) -> str:
     first, dot, rest = path.partition(".")
-    is_item = first.isascii() and first.isdigit()
+    is_item = first.isascii() and first.isdigit() and len(first) <= MAX_DIGITS
     place = say("Item {number}", number=int(first) + 1) if is_item else first
     return f"{place}{dot}{rest}"
 

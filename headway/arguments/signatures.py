@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, signature
-from itertools import takewhile
+from itertools import islice, takewhile
 from math import isfinite
 from types import GenericAlias, SimpleNamespace
 from typing import Any, get_type_hints
@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from headway.arguments.annotations import ABSENT, Argument, as_default, or_none
 from headway.arguments.docstrings import helps_of
 from headway.arguments.typed import (
+    MAX_WRONG,
     MISSING_ARGUMENT,
     UNKNOWN_ARGUMENT,
     below,
@@ -107,7 +108,7 @@ class Signature:
         missing = self.call.gaps(args, prepared) - wrong.keys()
         wrong |= dict.fromkeys(missing, MISSING_ARGUMENT)
         if wrong:
-            raise BadArguments(wrong)
+            raise BadArguments(dict(islice(wrong.items(), MAX_WRONG)))
         return prepared
 
     def _defaults(self) -> dict[str, Any]:

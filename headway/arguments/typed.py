@@ -6,17 +6,15 @@ What does not fit is reported by its path, "" for the value itself: "customer.ag
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from enum import Enum
 from inspect import formatannotation
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from itertools import islice
+from types import UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from headway.arguments.annotations import (
-    TIME_PATTERN,
     Email,
     bare,
     choices,
@@ -25,45 +23,30 @@ from headway.arguments.annotations import (
     members_of,
     without_none,
 )
+from headway.arguments.scalars import SCALARS
 from headway.display.languages import Sentence
-from headway.files.upload import Upload, is_upload_id, upload_of
+from headway.files.upload import Upload
 
-# What a browser's <input type="email"> takes, by the HTML standard.
-EMAIL = re.compile(
-    r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*"
-)
-MAX_EMAIL = 254  # characters
-# What the schemas say; Python reads "20261129", "2026-W48-7", "2026-11-29T08+01" and "T1430" too.
-DATE = re.compile(r"\d{4}-\d\d-\d\d")
-RFC_3339 = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
-)
-TIME = re.compile(TIME_PATTERN)
 MISSING_ARGUMENT = Sentence("Is missing.")
 UNKNOWN_ARGUMENT = Sentence("No such argument.")
 
 Wrong = dict[str, str]
+MAX_WRONG = 100  # of a list's or an object's parts; a body may hold half a million
+
+
+class Fit(NamedTuple):
+    """A JSON value beside an annotation: why it does not fit, by path; where it does, in Python."""
+
+    value: Any
+    wrong: Wrong
+
+
+FITS: Wrong = {}
 
 
 def wrong_with(value: Any, hint: Any) -> Wrong:
     """Return why a JSON value does not fit an annotation, by path; {} where it does."""
-    known = bare(hint)
-    kind = get_origin(known) or known
-    inner = get_args(known)
-    if kind in (Union, UnionType):
-        return _wrong_with_union(value, hint, inner)
-    if (of := choices(known)) is not None:
-        says = Sentence("Must be one of: {choices}.", choices=_listed(of))
-        return {} if _chosen(value, of) else {"": says}
-    if kind in (list, Sequence):
-        return _wrong_with_list(value, inner)
-    if kind in (dict, Mapping):
-        return _wrong_with_object(value, inner)
-    if is_record(kind):
-        return _wrong_with_record(value, kind)
-    scalar = SCALARS.get(kind) if kind is None or isinstance(kind, type) else None
-    return {} if scalar is None or scalar.takes(value) else {"": scalar.says}
+    return Fitting().fit(value, hint).wrong
 
 
 def converted(value: Any, hint: Any) -> Any:
@@ -71,20 +54,10 @@ def converted(value: Any, hint: Any) -> Any:
 
     A value that does not fit is returned as it is: it may be of the type already.
     """
-    known = bare(hint)
-    if not is_converted(known) or wrong_with(value, hint):
+    if not is_converted(hint):
         return value
-    kind = get_origin(known) or known
-    inner = get_args(known)
-    if kind in (Union, UnionType):
-        return converted(value, next(each for each in inner if not wrong_with(value, each)))
-    if (of := choices(known)) is not None:
-        return _chosen(value, of)[0]
-    if kind in (list, Sequence):
-        return [converted(each, inner[0]) for each in value]
-    if kind in (dict, Mapping):
-        return {name: converted(each, inner[1]) for name, each in value.items()}
-    return _record_of(value, kind) if is_record(kind) else SCALARS[kind].read(value)
+    found = Fitting().fit(value, hint)
+    return value if found.wrong else found.value
 
 
 def is_converted(hint: Any) -> bool:
@@ -98,128 +71,133 @@ def is_converted(hint: Any) -> bool:
     return kind is not Literal and any(is_converted(each) for each in get_args(known))
 
 
-@dataclass(frozen=True)
-class _Scalar:
-    says: str
-    takes: Callable[[Any], bool]
-    read: Callable[[Any], Any] = lambda value: value
-
-
-def _reads(read: Callable[[str], Any]) -> Callable[[Any], bool]:
-    def takes(value: Any) -> bool:
-        try:
-            read(value)
-        except (TypeError, ValueError):
-            return False
-        return True
-
-    return takes
-
-
-def _date(text: str) -> date:
-    if not DATE.fullmatch(text):
-        raise ValueError(text)
-    return date.fromisoformat(text)
-
-
-def _datetime(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError(text)
-    return found
-
-
-def _time(text: str) -> time:
-    if not TIME.fullmatch(text):
-        raise ValueError(text)
-    return time.fromisoformat(text)
-
-
-def _is_datetime(value: Any) -> bool:
-    return isinstance(value, str) and bool(RFC_3339.fullmatch(value)) and _reads(_datetime)(value)
-
-
-def _is_email(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= MAX_EMAIL and bool(EMAIL.fullmatch(value))
-
-
-SCALARS: Mapping[Any, _Scalar] = {
-    str: _Scalar(Sentence("Must be text."), lambda value: isinstance(value, str)),
-    int: _Scalar(Sentence("Must be a whole number."), lambda value: type(value) is int),
-    float: _Scalar(Sentence("Must be a number."), lambda value: type(value) in (int, float)),
-    bool: _Scalar(Sentence("Must be true or false."), lambda value: isinstance(value, bool)),
-    date: _Scalar(Sentence("Must be a date: 2026-11-29."), _reads(_date), _date),
-    datetime: _Scalar(
-        Sentence("Must be a time with its zone: 2026-11-22T08:00:00Z."),
-        _is_datetime,
-        _datetime,
-    ),
-    time: _Scalar(Sentence("Must be a time of day: 14:30."), _reads(_time), _time),
-    Email: _Scalar(Sentence("Must be an email address: ada@example.com."), _is_email, Email),
-    Upload: _Scalar(Sentence("Must be the id of an upload."), is_upload_id, upload_of),
-    None: _Scalar(Sentence("Must be null."), lambda value: value is None),
-    NoneType: _Scalar(Sentence("Must be null."), lambda value: value is None),
-}
-
-
-def _chosen(value: Any, of: list[tuple[Any, Any]]) -> list[Any]:
-    """Return the one choice that a JSON value stands for, in Python, or []."""
-    return [member for plain, member in of if plain == value and type(plain) is type(value)][:1]
-
-
 def _listed(of: list[tuple[Any, Any]]) -> str:
     return ", ".join(plain if isinstance(plain, str) else json.dumps(plain) for plain, _ in of)
 
 
-def _wrong_with_union(value: Any, hint: Any, inner: tuple[Any, ...]) -> Wrong:
-    found = [wrong_with(value, each) for each in inner]
-    if not all(found):
-        return {}
-    only, has_none = without_none(hint)
-    if has_none and only is not hint:
-        return wrong_with(value, only)
-    return {"": Sentence("Must be of type {type}.", type=formatannotation(bare(hint)))}
+class Fitting:
+    """Fits one JSON value, and all that it holds, to annotations.
+
+    What is a record is looked at once as each type. With a union of types that hold each other,
+    a look for each way that leads to it would take as many as there are ways.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[int, Any], Fit] = {}  # by the id of the value, and its type
+
+    def fit(self, value: Any, hint: Any) -> Fit:
+        known = bare(hint)
+        kind = get_origin(known) or known
+        inner = get_args(known)
+        if kind in (Union, UnionType):
+            return self._fit_union(value, hint, inner)
+        if (of := choices(known)) is not None:
+            return _fit_choice(value, of)
+        if kind in (list, Sequence):
+            return self._fit_list(value, inner)
+        if kind in (dict, Mapping):
+            return self._fit_object(value, inner)
+        if is_record(kind):
+            return self._fit_record(value, kind)
+        scalar = SCALARS.get(kind) if kind is None or isinstance(kind, type) else None
+        if scalar is None:
+            return Fit(value, FITS)
+        return Fit(scalar.read(value), FITS) if scalar.takes(value) else _unfit(value, scalar.says)
+
+    def _fit_union(self, value: Any, hint: Any, inner: tuple[Any, ...]) -> Fit:
+        tried = []
+        for each in inner:
+            found = self.fit(value, each)
+            if not found.wrong:
+                return found
+            tried.append(found)
+        only, has_none = without_none(hint)
+        if has_none and only is not hint:
+            return tried[inner.index(only)]
+        of_type = formatannotation(bare(hint))
+        return _unfit(value, Sentence("Must be of type {type}.", type=of_type))
+
+    def _fit_list(self, value: Any, inner: tuple[Any, ...]) -> Fit:
+        if not isinstance(value, list):
+            return _unfit(value, Sentence("Must be a list."))
+        if not inner:
+            return Fit(value, FITS)
+        found = self._fit_parts((str(i), each, inner[0]) for i, each in enumerate(value))
+        return Fit(list(found.value.values()), found.wrong)
+
+    def _fit_object(self, value: Any, inner: tuple[Any, ...]) -> Fit:
+        if not isinstance(value, dict):
+            return _unfit(value, Sentence("Must be an object."))
+        if not inner:
+            return Fit(value, FITS)
+        return self._fit_parts((name, each, inner[1]) for name, each in value.items())
+
+    def _fit_parts(self, parts: Iterable[tuple[str, Any, Any]]) -> Fit:
+        """Fit parts, each with its name and its annotation; of those that do not fit the first."""
+        made = {}
+        wrong: Wrong = {}
+        for name, each, hint in parts:
+            found = self.fit(each, hint)
+            made[name] = found.value
+            wrong |= below([(name, found.wrong)])
+            if len(wrong) >= MAX_WRONG:
+                break
+        return Fit(made, wrong)
+
+    def _fit_record(self, value: Any, kind: Any) -> Fit:
+        if not isinstance(value, dict):
+            return _unfit(value, Sentence("Must be an object."))
+        place = id(value), kind
+        if place not in self._records:
+            self._records[place] = self._read_record(value, kind)
+        return self._records[place]
+
+    def _read_record(self, value: dict[str, Any], kind: Any) -> Fit:
+        """Return the record of an object; why not, by its maker, where each member is right."""
+        members = {each.name: each for each in members_of(kind)}
+        wrong: Wrong = {
+            name: MISSING_ARGUMENT
+            for name, each in members.items()
+            if each.is_required and name not in value
+        }
+        unknown = islice(value.keys() - members.keys(), MAX_WRONG)
+        wrong |= dict.fromkeys(unknown, UNKNOWN_ARGUMENT)
+        known = ((name, value[name], each.hint) for name, each in members.items() if name in value)
+        found = self._fit_parts(known)
+        wrong |= found.wrong
+        return Fit(value, wrong) if wrong else _made(value, found.value, kind)
 
 
-def _wrong_with_list(value: Any, inner: tuple[Any, ...]) -> Wrong:
-    if not isinstance(value, list):
-        return {"": Sentence("Must be a list.")}
-    return below((str(i), wrong_with(each, inner[0])) for i, each in enumerate(value) if inner)
+def _unfit(value: Any, why: str) -> Fit:
+    return Fit(value, {"": why})
 
 
-def _wrong_with_object(value: Any, inner: tuple[Any, ...]) -> Wrong:
-    if not isinstance(value, dict):
-        return {"": Sentence("Must be an object.")}
-    return below((name, wrong_with(each, inner[1])) for name, each in value.items() if inner)
+def _fit_choice(value: Any, of: list[tuple[Any, Any]]) -> Fit:
+    """Return the choice that a JSON value stands for, in Python."""
+    for plain, member in of:
+        if plain == value and type(plain) is type(value):
+            return Fit(member, FITS)
+    return _unfit(value, Sentence("Must be one of: {choices}.", choices=_listed(of)))
 
 
-def _wrong_with_record(value: Any, kind: Any) -> Wrong:
-    """Return what is wrong with an object; what its maker says, where each member is right."""
-    if not isinstance(value, dict):
-        return {"": Sentence("Must be an object.")}
-    members = {each.name: each for each in members_of(kind)}
-    found: Wrong = {
-        name: MISSING_ARGUMENT
-        for name, each in members.items()
-        if each.is_required and name not in value
-    }
-    found |= dict.fromkeys(value.keys() - members.keys(), UNKNOWN_ARGUMENT)
-    known = {name: each for name, each in value.items() if name in members}
-    found |= below((name, wrong_with(each, members[name].hint)) for name, each in known.items())
-    return found or _wrong_by_maker(value, kind)
-
-
-def _wrong_by_maker(value: Any, kind: Any) -> Wrong:
+def _made(value: dict[str, Any], members: dict[str, Any], kind: Any) -> Fit:
+    """Return the record that a type makes of an object, or of its members in Python."""
     try:
-        _record_of(value, kind)
+        if is_model(kind):
+            return Fit(kind.model_validate_json(json.dumps(value)), FITS)
+        return Fit(kind(**members), FITS)
     except Exception as error:  # a dataclass's own `__post_init__` may raise anything
         if is_model(kind) and hasattr(error, "errors"):
-            return {
-                ".".join(map(str, each["loc"])): f"{each['msg'].rstrip('.')}."
-                for each in error.errors()
-            }
-        return {"": str(error) or type(error).__name__}
-    return {}
+            return Fit(value, {_path(each["loc"]): _says(each) for each in error.errors()})
+        return _unfit(value, str(error) or type(error).__name__)
+
+
+def _path(places: Iterable[Any]) -> str:
+    return ".".join(map(str, places))
+
+
+def _says(error: Mapping[str, Any]) -> str:
+    return f"{error['msg'].rstrip('.')}."
 
 
 def below(found: Iterable[tuple[str, Wrong]]) -> Wrong:
@@ -229,13 +207,6 @@ def below(found: Iterable[tuple[str, Wrong]]) -> Wrong:
         for name, wrong in found
         for path, why in wrong.items()
     }
-
-
-def _record_of(value: Any, kind: Any) -> Any:
-    if is_model(kind):
-        return kind.model_validate_json(json.dumps(value))
-    members = {each.name: each.hint for each in members_of(kind)}
-    return kind(**{name: converted(each, members[name]) for name, each in value.items()})
 
 
 def uploads_in(value: Any, hint: Any) -> Iterator[tuple[str, str]]:

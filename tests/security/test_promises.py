@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.processes import ROOT
 from tests.security import (
+    test_bare_app,
     test_csv_bombs,
     test_half_characters,
     test_heads,
@@ -27,6 +28,8 @@ NAMED = re.compile(r"`(?:tests/)?((?:\w+/)?(?:test_\w+\.py|\w+\.test\.js))(?:::(
 
 # Which parameter of a test is the attack. The others are endpoints that it is tried at.
 ATTACKS: list[tuple[Callable[..., None], str]] = [
+    (test_bare_app.test_json_that_is_too_deep_is_refused, "depth"),
+    (test_bare_app.test_of_thousands_that_are_wrong_the_first_are_said, "args"),
     (test_csv_bombs.test_a_row_that_would_make_an_email_enormous_gets_none, "subject"),
     (test_csv_bombs.test_no_cell_is_two_addresses_or_a_command, "address"),
     (test_csv_bombs.test_no_field_adds_a_header_or_is_filled_twice, "name"),

@@ -9,12 +9,13 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.sansio.multipart import Data, Epilogue, Event, File, MultipartDecoder, NeedData
 
 from headway.web.requests.errors import APIError
-from headway.web.requests.forms import BROKEN, NOT_UTF8
+from headway.web.requests.forms import NOT_UTF8
 
 PIECE_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 256 * 1024  # of a part, and of what lies around the parts
 MAX_PARTS = 10
 NO_FILE = APIError(400, "no_file", "Send one file, as a part of the form with a file name.")
+BROKEN = APIError(400, "broken_body", "The file did not arrive whole, so it was not kept.")
 TWO_FILES = APIError(400, "two_files", "Send one file at a time.")
 
 

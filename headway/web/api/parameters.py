@@ -8,13 +8,15 @@ from typing import Any
 from flask import request
 from werkzeug.exceptions import BadRequest
 
-from headway.arguments.typed import RFC_3339
+from headway.arguments.scalars import RFC_3339
+from headway.arguments.typed import MAX_WRONG
 from headway.snapshot import Phase, phases_of_state
-from headway.strict_json import is_whole_text
+from headway.strict_json import is_too_deep, is_whole_text
 from headway.web.api.bounds import Within
 from headway.web.api.payloads import AHEAD, CURSOR, MAX_AHEAD_SECONDS, ONE_TIME, QUERY
 from headway.web.requests.errors import APIError
 
+TOO_DEEP = APIError(400, "bad_json", "This JSON is nested too deeply.")
 NO_TIME = "Must be a time with its zone: 2026-11-22T08:00:00Z."
 
 
@@ -32,7 +34,9 @@ def json_body(shape: type) -> dict[str, Any]:
     except BadRequest:
         raise APIError(400, "bad_json", "This is no JSON in UTF-8.") from None
     except RecursionError:
-        raise APIError(400, "bad_json", "This JSON is nested too deeply.") from None
+        raise TOO_DEEP from None
+    if is_too_deep(body):
+        raise TOO_DEEP
     if not is_whole_text(body):
         raise APIError(400, "bad_json", "A text in this JSON holds half a surrogate pair.")
     if not isinstance(body, dict):
@@ -44,7 +48,7 @@ def json_body(shape: type) -> dict[str, Any]:
             400,
             "bad_request",
             "Some keys are unknown.",
-            dict.fromkeys(sorted(unknown), "No such key."),
+            dict.fromkeys(sorted(unknown)[:MAX_WRONG], "No such key."),
         )
     return body
 

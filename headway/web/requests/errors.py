@@ -203,7 +203,8 @@ def http_error(exc: HTTPException) -> ResponseReturnValue:
 
 
 def unexpected(exc: Exception) -> ResponseReturnValue:
-    logger.exception("Unexpected error at %s %s", request.method, request.path)
+    # Its path may hold the end of a line, and whatever a terminal obeys.
+    logger.exception("Unexpected error at %s %r", request.method, request.path)
     return error(500, "internal_error", Sentence("Something went wrong here. It has been logged."))
 
 

@@ -7,8 +7,10 @@ from typing import IO, Any
 from urllib.parse import parse_qsl
 
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser, MultiPartParser
 
+from headway.display.languages import Sentence
 from headway.web.requests.errors import APIError
 
 BYTES = "iso-8859-1"  # which has a character for each byte
@@ -22,7 +24,14 @@ NOT_UTF8 = APIError(
 TEXT_NOT_UTF8 = APIError(
     400, "not_utf8", "A text of the form is not UTF-8. Send it as UTF-8, as browsers do."
 )
-BROKEN = APIError(400, "broken_body", "The file did not arrive whole, so it was not kept.")
+BROKEN = APIError(
+    400, "broken_body", "This form is malformed or did not arrive whole, so nothing was done."
+)
+# Each holds a descriptor, or half a megabyte of memory, until the request has ended.
+MAX_FILES = 20
+TOO_MANY_FILES = APIError(
+    400, "too_many_files", Sentence("A form has at most {count} files.", count=MAX_FILES)
+)
 
 
 def read_strictly() -> None:
@@ -52,7 +61,8 @@ class FormParser(FormDataParser):
         """Return `(stream, form, files)`. Raises APIError."""
         try:
             if mimetype == "application/x-www-form-urlencoded":
-                return stream, self.cls(_pairs(stream.read())), self.cls()
+                pairs = _pairs(stream.read(), self.max_form_parts)
+                return stream, self.cls(pairs), self.cls()
             if mimetype == "multipart/form-data":
                 form, files = self._parts(stream, content_length, options or {})
                 return stream, self.cls(_decoded(form.items(multi=True))), files
@@ -77,6 +87,8 @@ class FormParser(FormDataParser):
         return parser.parse(stream, boundary, length)
 
     def _open_file(self, *args: Any, **options: Any) -> IO[bytes]:
+        if len(self._files) >= MAX_FILES:
+            raise TOO_MANY_FILES
         file = self._factory(*args, **options)
         self._files.append(file)
         return file
@@ -99,7 +111,10 @@ def _decoded(texts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         raise TEXT_NOT_UTF8 from None
 
 
-def _pairs(body: bytes) -> list[tuple[str, str]]:
+def _pairs(body: bytes, most: int | None) -> list[tuple[str, str]]:
+    """Return the fields of a form, at most so many. Raises RequestEntityTooLarge, APIError."""
+    if most is not None and body.count(b"&") >= most:
+        raise RequestEntityTooLarge
     try:
         return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, current_app, g, request
 
+from headway.settings import MAX_BODY_BYTES
 from headway.state import state
 from headway.web.requests.cors import share
 from headway.web.requests.errors import APIError
@@ -17,14 +18,13 @@ from headway.web.requests.origins import is_cross_site
 
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 CORP = "Cross-Origin-Resource-Policy"
-MAX_BODY_BYTES = 1024 * 1024  # in an app without MAX_CONTENT_LENGTH
 
 
 def guard(of: Blueprint, counted: Mapping[str, str] | None = None) -> None:
     """Guard all requests of a blueprint as Headway's own are.
 
-    Another site's page changes nothing, no body is larger than the app or else MAX_BODY_BYTES
-    allows (views that take files set a limit of their own), a form that cannot be read is refused,
+    Another site's page changes nothing, no body is larger than HEADWAY_MAX_BODY_BYTES (views that
+    take files set a limit of their own), a form that cannot be read is refused,
     answers have the security headers, and the language that a page's address chooses is remembered.
     `counted` says of views by name what they count as for the visitor's limits: "reads", "lists" or
     "changes".
@@ -40,9 +40,10 @@ def guard(of: Blueprint, counted: Mapping[str, str] | None = None) -> None:
 
 
 def bound_body() -> None:
-    """Bound the request's body where the app does not: it is read into memory whole."""
-    if request.max_content_length is None:
-        request.max_content_length = MAX_BODY_BYTES
+    """Bound the request's body, also where the app lets its own be larger, or of any size."""
+    of_app = request.max_content_length
+    most = int(current_app.config[MAX_BODY_BYTES.name])
+    request.max_content_length = most if of_app is None else min(most, of_app)
 
 
 def refuse_other_sites() -> None:
