@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
-from headway.store.connection import Line
+from headway.store.connection import FunctionPipeline
 from headway.store.errors import RedisUnavailable
 from headway.store.functions import LIBRARY_DIGEST
 from headway.store.keys import PLAIN
 from headway.store.records import Records
 
 
-def begin(records: Records, times: int, line: Line | None = None) -> Callable[[], Any]:
+def begin(
+    records: Records, times: int, pipeline: FunctionPipeline | None = None
+) -> Callable[[], Any]:
     """Send a call of a function that answers with so many empty strings."""
-    return (line or records.client).begin_function(
+    return (pipeline or records.client).begin_function(
         f"newest_lines_{LIBRARY_DIGEST}", ["no-log"] * times, [PLAIN.prefix]
     )
 
@@ -77,26 +79,26 @@ def test_a_call_that_cannot_be_packed_keeps_no_connection(records: Records):
 def test_calls_on_a_line_share_a_connection_until_all_their_replies_are_read(records: Records):
     records.read(["a-task"])
     before = free_connections(records)
-    line = records.client.line()
-    first, second = begin(records, 1, line), begin(records, 2, line)
+    pipeline = records.client.function_pipeline()
+    first, second = begin(records, 1, pipeline), begin(records, 2, pipeline)
 
     assert free_connections(records) == before - 1
     assert [first(), second()] == [[""], ["", ""]]
     assert free_connections(records) == before
 
-    assert begin(records, 3, line)() == ["", "", ""]
+    assert begin(records, 3, pipeline)() == ["", "", ""]
 
 
 def test_a_line_that_loses_its_connection_loses_the_replies_and_takes_another(records: Records):
     records.read(["a-task"])
     before = free_connections(records)
-    line = records.client.line()
-    lost = [begin(records, 1, line), begin(records, 2, line)]
+    pipeline = records.client.function_pipeline()
+    lost = [begin(records, 1, pipeline), begin(records, 2, pipeline)]
     records.client.connection_pool.disconnect(inuse_connections=True)
 
     with pytest.raises(RedisUnavailable):
         lost[0]()
-    third = begin(records, 3, line)
+    third = begin(records, 3, pipeline)
     with pytest.raises(RedisUnavailable):  # and not the third's
         lost[1]()
 
@@ -107,9 +109,9 @@ def test_a_line_that_loses_its_connection_loses_the_replies_and_takes_another(re
 def test_a_closed_line_gives_its_connection_back_with_no_reply_on_it(records: Records):
     records.read(["a-task"])
     before = free_connections(records)
-    line = records.client.line()
-    begin(records, 1, line)
-    line.close()
+    pipeline = records.client.function_pipeline()
+    begin(records, 1, pipeline)
+    pipeline.close()
 
     assert free_connections(records) == before
     assert begin(records, 2)() == ["", ""]

@@ -19,7 +19,7 @@ from headway import progress
 from headway.celery.run.report_sender import LONG_SECONDS, MAX_UNREAD, ReportSender
 from headway.celery.run.runs import Stopped
 from headway.snapshot import Phase
-from headway.store.connection import Line
+from headway.store.connection import FunctionPipeline
 from headway.store.errors import RedisUnavailable
 from headway.store.model import Outcome
 from headway.store.output import OutputRecords
@@ -308,7 +308,7 @@ def test_a_call_waits_once_for_a_slow_redis_and_sends_every_report(
     events: list[str] = []
 
     def begin_report(
-        _request: Context, _state: str, number: int, *, line: Line
+        _request: Context, _state: str, number: int, *, pipeline: FunctionPipeline
     ) -> Callable[[], Outcome]:
         events.append(f"sent {number}")
 
@@ -320,7 +320,7 @@ def test_a_call_waits_once_for_a_slow_redis_and_sends_every_report(
         return slow
 
     backend: Any = SimpleNamespace(
-        runs=SimpleNamespace(begin_report=begin_report, line=lambda: Line(None))
+        runs=SimpleNamespace(begin_report=begin_report, pipeline=lambda: FunctionPipeline(None))
     )
     sender = ReportSender()
     sender.send(backend, Context(), "PROGRESS", 1)
@@ -339,7 +339,7 @@ def test_a_report_that_cannot_be_made_is_the_callers_and_holds_up_no_other():
     sent: list[object] = []
 
     def begin_report(
-        _request: Context, _state: str, meta: object, *, line: Line
+        _request: Context, _state: str, meta: object, *, pipeline: FunctionPipeline
     ) -> Callable[[], Outcome]:
         if meta == "bad":
             raise ValueError(meta)
@@ -347,7 +347,7 @@ def test_a_report_that_cannot_be_made_is_the_callers_and_holds_up_no_other():
         return lambda: "written"
 
     backend: Any = SimpleNamespace(
-        runs=SimpleNamespace(begin_report=begin_report, line=lambda: Line(None))
+        runs=SimpleNamespace(begin_report=begin_report, pipeline=lambda: FunctionPipeline(None))
     )
     sender = ReportSender()
     sender.send(backend, Context(), "PROGRESS", 1)

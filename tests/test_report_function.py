@@ -10,7 +10,7 @@ import pytest
 from headway.shapes import Changes, TaskMessage
 from headway.snapshot import Phase
 from headway.state_fields import progress_fields
-from headway.store.connection import Line
+from headway.store.connection import FunctionPipeline
 from headway.store.functions import shared_source
 from headway.store.model import Delivery, Outcome, StateWrite
 from headway.store.records import Records
@@ -54,7 +54,9 @@ def report(
     return StateWrite(task_id, delivery, Phase.RUNNING, fields, str(meta), "long_task", 4, **more)
 
 
-def whole_write(runs: RunRecords, write: StateWrite, _line: Line | None) -> Callable[[], Outcome]:
+def whole_write(
+    runs: RunRecords, write: StateWrite, _pipeline: FunctionPipeline | None
+) -> Callable[[], Outcome]:
     """Send a report to the function that knows all changes."""
     return runs._begin_write(write)
 

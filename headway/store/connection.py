@@ -41,24 +41,24 @@ class Client(redis.Redis):
     ) -> Callable[[], Any]:
         """Send an FCALL, and return a function that waits for its reply.
 
-        That must be called, once: the call's connection goes back to the pool then.
+        That must be called, once: only then does the call's connection go back to the pool.
         """
-        return self.line().begin_function(function, keys, args)
+        return self.function_pipeline().begin_function(function, keys, args)
 
-    def line(self) -> Line:
-        """Return a line, on which a call need not wait for the reply to the one before."""
-        return Line(self.connection_pool)
+    def function_pipeline(self) -> FunctionPipeline:
+        """Return a pipeline: a call in it need not wait for the reply to the one before."""
+        return FunctionPipeline(self.connection_pool)
 
 
-class Line:
-    """Calls of functions on one connection, which it holds while a reply is to be read.
+class FunctionPipeline:
+    """Calls of functions on one connection, which it holds until their replies have been read.
 
-    Does without what redis-py adds: nothing is retried, measured or converted.
+    It skips what redis-py adds: nothing is retried, measured or converted.
     """
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._held: _Held | None = None
+        self._held: _HeldConnection | None = None
 
     def begin_function(
         self, function: str, keys: Sequence[str], args: Sequence[Any]
@@ -70,22 +70,22 @@ class Line:
         packed = pack_command(("FCALL", function, len(keys), *keys, *args))
         is_large = len(packed) > PIECE_BYTES
         with translate_errors:
-            held = self._held or _Held(self._pool.get_connection())
+            held = self._held or _HeldConnection(self._pool.get_connection())
             try:
                 held.connection.send_packed_command(_pieces(packed) if is_large else [packed])
             except BaseException:
-                self._lose(held)
+                self._discard(held)
                 raise
         held.unread += 1
         self._held = held
         return partial(self._reply, held, is_large)
 
     def close(self) -> None:
-        """Give up the replies that are not read."""
+        """Discard outstanding replies, with their connection."""
         if self._held:
-            self._lose(self._held)
+            self._discard(self._held)
 
-    def _reply(self, held: _Held, is_large: bool) -> Any:
+    def _reply(self, held: _HeldConnection, is_large: bool) -> Any:
         with translate_errors:
             if held.is_lost:
                 raise redis.ConnectionError("Its connection was lost before this reply.")
@@ -99,29 +99,29 @@ class Line:
             except redis.ResponseError:
                 self._note_read(held)
                 raise
-            except BaseException:  # a reply that comes late would be taken for the next one's
-                self._lose(held)
+            except BaseException:  # a late reply would be taken for the next one's
+                self._discard(held)
                 raise
             self._note_read(held)
             return reply
 
-    def _note_read(self, held: _Held) -> None:
+    def _note_read(self, held: _HeldConnection) -> None:
         held.unread -= 1
         if not held.unread:
-            self._give_back(held)
+            self._return_to_pool(held)
 
-    def _lose(self, held: _Held) -> None:
+    def _discard(self, held: _HeldConnection) -> None:
         held.is_lost = True
         held.connection.disconnect()
-        self._give_back(held)
+        self._return_to_pool(held)
 
-    def _give_back(self, held: _Held) -> None:
+    def _return_to_pool(self, held: _HeldConnection) -> None:
         self._held = None
         self._pool.release(held.connection)
 
 
-class _Held:
-    """A connection that has so many replies to read."""
+class _HeldConnection:
+    """A connection, and how many replies it has still to read."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from headway.store.connection import Client, Line
+from headway.store.connection import Client, FunctionPipeline
 from headway.store.keys import Keys
 
 SCRIPTS = Path(__file__).parent / "lua"  # the body of one function a file
@@ -99,14 +99,18 @@ class Functions:
         return self.begin(function, keys, args)()
 
     def begin(
-        self, function: str, keys: Sequence[str], args: Sequence[Any], line: Line | None = None
+        self,
+        function: str,
+        keys: Sequence[str],
+        args: Sequence[Any],
+        pipeline: FunctionPipeline | None = None,
     ) -> Callable[[], Any]:
-        """Send a call, on a line if one is given.
+        """Send a call, in a pipeline if one is given.
 
-        Returns a function that waits for its reply, which must be called; see `Line`.
+        Returns a function that waits for the reply; it must be called, see `FunctionPipeline`.
         """
         call = (f"{function}_{LIBRARY_DIGEST}", keys, [*args, self.keys.prefix])
-        first = (line or self.client).begin_function(*call)
+        first = (pipeline or self.client).begin_function(*call)
 
         def reply() -> Any:
             try:

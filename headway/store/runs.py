@@ -12,7 +12,7 @@ from headway.message_headers import owner_of, parent_of
 from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.snapshot import Phase, fragment
-from headway.store.connection import Line
+from headway.store.connection import FunctionPipeline
 from headway.store.errors import RedisUnavailable
 from headway.store.functions import Functions
 from headway.store.messages import label, title_fragment
@@ -89,26 +89,31 @@ class RunRecords:
         return outcome
 
     def begin_write(
-        self, write: StateWrite, staged: Sequence[str] = (), line: Line | None = None
+        self,
+        write: StateWrite,
+        staged: Sequence[str] = (),
+        pipeline: FunctionPipeline | None = None,
     ) -> Callable[[], Outcome]:
         """Send a change.
 
         `staged` are the keys of its large texts. Returns a function that waits for the reply and
-        returns what `write` does; it must be called. With a `line`, a report may be sent before the
-        replies to those before it are read.
+        returns what `write` does; it must be called. In a `pipeline`, a report may be sent before
+        the replies to earlier ones are read.
         """
         is_more = staged or write.fields.keys() - REPORTED
         if write.phase == Phase.RUNNING and not is_more:
-            return self._begin_report(write, line)
+            return self._begin_report(write, pipeline)
         return self._begin_write(write, staged)
 
-    def _begin_report(self, write: StateWrite, line: Line | None) -> Callable[[], Outcome]:
+    def _begin_report(
+        self, write: StateWrite, pipeline: FunctionPipeline | None
+    ) -> Callable[[], Outcome]:
         """Send a report to the function that knows only those, and what it leaves to `write`."""
         fields: Mapping[str, object] = write.fields
         said = [fragment(fields[key]) if key in fields else "" for key in REPORTED]
         save = _save_args(write)
         args = [write.task_id, *write.delivery, write.meta, self._ttl, *said, *save]
-        reply = self._functions.begin("report", [self._keys.record(write.task_id)], args, line)
+        reply = self._functions.begin("report", [self._keys.record(write.task_id)], args, pipeline)
 
         def outcome() -> Outcome:
             answer = reply()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from headway.exceptions import ConfigError
-from headway.store.connection import Client, Line
+from headway.store.connection import Client, FunctionPipeline
 
 try:
     from fakeredis import FakeRedis, FakeServer
@@ -57,13 +57,13 @@ class MemoryClient(Client):
 
         return reply
 
-    def line(self) -> Line:
-        """Return a line whose calls are executed at once, too."""
-        return MemoryLine(self)
+    def function_pipeline(self) -> FunctionPipeline:
+        """Return a pipeline whose calls are executed at once, too."""
+        return MemoryPipeline(self)
 
 
-class MemoryLine(Line):
-    """A line to a Redis in this process."""
+class MemoryPipeline(FunctionPipeline):
+    """A pipeline to a Redis in this process."""
 
     def __init__(self, client: MemoryClient) -> None:
         super().__init__(client.connection_pool)

@@ -16,7 +16,7 @@ from headway.celery.storing.state_store import StateStore
 from headway.questions import Asked
 from headway.shapes import TaskMessage
 from headway.snapshot import FINAL, phase_by_hand
-from headway.store.connection import Line
+from headway.store.connection import FunctionPipeline
 from headway.store.errors import RedisUnavailable
 from headway.store.model import STORED, Outcome, Save
 from headway.store.records import Records
@@ -60,9 +60,9 @@ class RunStore:
         bar: int | None = None,
         save: Save = NO_SAVE,
         may_leave: bool = False,
-        line: Line | None = None,
+        pipeline: FunctionPipeline | None = None,
     ) -> Callable[[], Outcome]:
-        """Send a run's report, on a line if one is given.
+        """Send a run's report, in a pipeline if one is given.
 
         Returns a function that waits for the reply and returns what `report` does; it must be
         called.
@@ -79,14 +79,14 @@ class RunStore:
         write = write._replace(saved=saved, save_number=number, written=written)
         write = write._replace(may_leave=may_leave)
         if write.phase not in FINAL:
-            return self._states.begin(write, line)
+            return self._states.begin(write, pipeline)
         outcome = until_stored(lambda: self._records.runs.write(write))
         setattr(request, ENDED, outcome in STORED)
         return lambda: outcome
 
-    def line(self) -> Line:
-        """Return a line for the reports of one run."""
-        return self._records.client.line()
+    def pipeline(self) -> FunctionPipeline:
+        """Return a pipeline for the reports of one run."""
+        return self._records.client.function_pipeline()
 
     def read_saved(self, request: Context) -> tuple[Outcome, str, str]:
         """Return what earlier runs of a run's task saved; see `RunRecords.read_saved`."""

@@ -17,7 +17,7 @@ from headway.celery.storing.fencing import FENCE, delivery_of
 from headway.celery.storing.persistence import until_stored
 from headway.celery.storing.writes import WriteBuilder
 from headway.snapshot import Phase, phase_by_hand, phase_of
-from headway.store.connection import Line
+from headway.store.connection import FunctionPipeline
 from headway.store.errors import RedisUnavailable
 from headway.store.model import UNCLAIMED, Outcome, StateWrite, Teller
 from headway.store.records import Records
@@ -93,8 +93,10 @@ class StateStore:
             logger.error("%s of task %s is not stored: %s", state, task_id, error)
             return Outcome.UNSTORED
 
-    def begin(self, write: StateWrite, line: Line | None = None) -> Callable[[], Outcome]:
-        """Send a report, on a line if one is given; return a function that waits for its outcome.
+    def begin(
+        self, write: StateWrite, pipeline: FunctionPipeline | None = None
+    ) -> Callable[[], Outcome]:
+        """Send a report, in a pipeline if one is given; return a function that awaits its outcome.
 
         A report that Redis does not take is UNSTORED and not sent again: the next one repeats it.
         """
@@ -104,7 +106,7 @@ class StateStore:
             return Outcome.UNSTORED
 
         try:
-            reply = self._records.runs.begin_write(write, (), line)
+            reply = self._records.runs.begin_write(write, (), pipeline)
         except RedisUnavailable as error:
             return partial(unstored, error)
 
