@@ -56,7 +56,7 @@ def answer(backend: LiveBackend) -> dict[str, int]:
         assert snapshot["question"] is not None
         found = records.answer(task_id, snapshot["question"]["id"], f'"{ANSWER}"', OWNER)
         assert found.outcome == "queued", found
-        backend.outbox.release(task_id)
+        backend.outbox.send_due(task_id)
     _reach(records, Phase.SUCCEEDED, len(waiting))
     ended = _of_phase(records, Phase.SUCCEEDED)
     right = [each for each in ended.values() if each["result"] == ANSWER and each["attempt"] == 2]

@@ -31,7 +31,7 @@ def answer(
     """Answer with a JSON value; `question` is what the task asks now, `by` is who answers.
 
     Returns what `Records.answer` does; a task that is queued by it is sent by maintenance, or by
-    `MessageOutbox.release` at once. Raises BadAnswer for a value that does not fit;
+    `MessageOutbox.send_due` at once. Raises BadAnswer for a value that does not fit;
     RedisUnavailable.
     """
     is_present = question is not None and question["id"] == question_id

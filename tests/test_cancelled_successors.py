@@ -23,8 +23,8 @@ MESSAGE: TaskMessage = {
 @pytest.mark.parametrize(
     "take",
     [
-        lambda records, task_id: records.outbox.release(task_id),
-        lambda records, task_id: records.maintenance.sweep("keeper").due or None,
+        lambda records, task_id: records.outbox.take_due(task_id),
+        lambda records, task_id: records.maintenance.sweep("leader").due or None,
     ],
     ids=["its process", "maintenance"],
 )

@@ -137,7 +137,7 @@ def test_each_sends_what_is_due_in_its_own_outbox(both: list[Records]):
     one.client.zadd(one.keys.shared("outbox"), {ID: 1})
 
     assert two.maintenance.sweep("a worker").due == []
-    assert two.outbox.release(ID) is None
+    assert two.outbox.take_due(ID) is None
     assert [task_id for task_id, _ in one.maintenance.sweep("a worker").due] == [ID]
 
 

@@ -114,7 +114,7 @@ def test_a_round_between_asking_and_ending_delays_nothing(
 
 
 @pytest.mark.parametrize("task", WAYS)
-@pytest.mark.parametrize("where", ["outbox.defer", "runs.write", "runs.abandon", "outbox.release"])
+@pytest.mark.parametrize("where", ["outbox.defer", "runs.write", "runs.abandon", "outbox.take_due"])
 def test_redis_may_be_away_for_a_moment(
     hand: Hand, monkeypatch: pytest.MonkeyPatch, task: Any, where: str
 ):
@@ -125,7 +125,7 @@ def test_redis_may_be_away_for_a_moment(
     task_id = task.delay().id
     run(hand.take())
 
-    if where == "outbox.release" and hand.redis.llen("celery") == 0:
+    if where == "outbox.take_due" and hand.redis.llen("celery") == 0:
         assert hand.keep() == [task_id]
     assert phase_at_last(hand) == "succeeded"
 
@@ -136,7 +136,7 @@ def test_maintenance_sends_what_a_killed_process_has_not(
 ):
     task_id = task.delay().id
     with monkeypatch.context() as killed:
-        killed.setattr(hand.backend.outbox, "release", lambda _: None)
+        killed.setattr(hand.backend.outbox, "send_due", lambda _: None)
         run(hand.take())
     assert hand.redis.llen("celery") == 0
 
@@ -167,7 +167,7 @@ def test_a_run_that_is_lost_after_asking_runs_again(
     with monkeypatch.context() as killed:  # before it has stored how it ends
         killed.setattr(hand.backend, "mark_as_retry", lambda *_, **__: None)
         killed.setattr(hand.backend.runs, "abandon", lambda _: None)
-        killed.setattr(hand.backend.outbox, "release", lambda _: None)
+        killed.setattr(hand.backend.outbox, "send_due", lambda _: None)
         run(hand.take())
     assert (hand.phase(task_id), hand.keep()) == ("running", [])
 

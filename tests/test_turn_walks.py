@@ -90,7 +90,7 @@ class Walk:
         """Send what is due, as maintenance does, until nothing is."""
         while found := due(self._records):
             for task_id in found:
-                if self._records.outbox.release(task_id) is not None:
+                if self._records.outbox.take_due(task_id) is not None:
                     self._records.outbox.mark_published(task_id)
 
     def drain(self) -> None:

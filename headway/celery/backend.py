@@ -171,9 +171,9 @@ class LiveBackend(LeanBackend):
         if outcome == Outcome.EXHAUSTED:
             self.mark_as_failure(task_id, exc, traceback, request)
         elif outcome == Outcome.WRITTEN and not retry_delay(exc, self.app):
-            self.outbox.release(task_id)
+            self.outbox.send_due(task_id)
         elif outcome == Outcome.WRITTEN:
-            self.outbox.release_next(request)  # meanwhile it has no turn of its owner's
+            self.outbox.send_next(request)  # meanwhile it has no turn of its owner's
 
     def mark_as_failure(
         self,

@@ -48,7 +48,7 @@ class MaintenanceRecords:
 
         `worker` is the id of its process, `running` are `(task_id, token)` of what it runs,
         `received` the ids of what it has received and not started, `queues` those that it consumes.
-        A worker that is not `taking` ends when it has done these, and is not counted. Returns the
+        A worker that is not `taking` ends once it has run these, and is not counted. Returns the
         ids of other workers of the same name.
         """
         pairs = [part for pair in running for part in pair]
@@ -60,14 +60,14 @@ class MaintenanceRecords:
         return namesakes
 
     def deregister(self, worker: str, slots: int) -> None:
-        """Say that a worker is there no longer."""
+        """Remove a worker that has stopped."""
         self._functions.client.zrem(self._keys.shared("workers"), f"{worker} {slots}")
         self._functions.client.delete(self._keys.worker(worker))
 
     def release(self, running: Iterable[tuple[str, str]]) -> None:
-        """Give back what a stopping worker runs, as `(task_id, token)`.
+        """Release the tasks that a stopping worker runs, given as `(task_id, token)`.
 
-        Other workers may run it at once, and it counts as no failure; a cancelled task ends.
+        Other workers may run them at once, and no attempt is used up; a cancelled task ends.
         """
         pairs = [part for pair in running for part in pair]
         self._functions.call("release_runs", [], [self._ttl, *pairs])
@@ -110,7 +110,7 @@ class MaintenanceRecords:
         return bool(self._functions.call("may_notify", [], [task_id]))
 
     def mark_notified(self, task_id: str) -> None:
-        """Note that a task's dependents have been told of its end."""
+        """Note that a task's dependents have been notified of its end."""
         self._functions.client.zrem(self._keys.shared("unnotified"), task_id)
 
     def unconfirmed(self) -> dict[str, list[str]]:

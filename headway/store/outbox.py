@@ -45,7 +45,7 @@ class Outbox:
         """Keep a message, a Celery signature, until it is time to send it.
 
         `generation` is the message's own; `run` is the delivery that asks for its own next attempt,
-        `Delivery()` for none. Returns "deferred", or "due" if it may be released now, or why it is
+        `Delivery()` for none. Returns "deferred", or "due" if it may be sent now, or why it is
         not kept, such as "busy" when another send of the same id has not ended. With
         `only_attended` that may be "unattended": no worker has swept for a minute, so nobody might
         send it. Raises Existing where one that `turn` says is unique is open.
@@ -59,13 +59,13 @@ class Outbox:
             raise Existing(reply[1])
         return Outcome(reply)
 
-    def release(self, task_id: str) -> TaskMessage | None:
+    def take_due(self, task_id: str) -> TaskMessage | None:
         """Take a kept message that is due, to be sent now; None if it is not wanted.
 
         Once it is sent, call `mark_published`.
         """
         message = self._functions.call(
-            "release", [self._keys.record(task_id)], [task_id, self._ttl]
+            "take_due", [self._keys.record(task_id)], [task_id, self._ttl]
         )
         return decoded(message) if message else None
 

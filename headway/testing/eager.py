@@ -86,7 +86,7 @@ class Eager(GivesUploads):
             finally:
                 InProcessChannel.worker = taken
                 self._uploads.delete()
-                self._tasks.give_back()
+                self._tasks.restore()
                 self._viewer.close()
                 self._client.connection_pool.disconnect()
 

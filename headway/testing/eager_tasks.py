@@ -61,7 +61,7 @@ class EagerTask:
 
 
 class EagerTasks:
-    """The tasks of an app, made live as in a worker until `give_back`."""
+    """The tasks of an app, made live as in a worker until `restore`."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
@@ -85,7 +85,7 @@ class EagerTasks:
                 names = {"__module__": kind.__module__, "__doc__": kind.__doc__}
                 task.__class__ = type(kind.__name__, (EagerTask, kind), names)
 
-    def give_back(self) -> None:
+    def restore(self) -> None:
         """Restore each task's own class."""
         for task, own in self._classes.items():
             task.__class__ = own

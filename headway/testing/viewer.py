@@ -85,7 +85,7 @@ class Viewer:
         if question is None:
             raise HeadwayError(f"Task {task_id} asks nothing now.")
         answer(self._records, task_id, question, question["id"], value, "a test")
-        self._backend.outbox.release(task_id)
+        self._backend.outbox.send_due(task_id)
         self.read_pushes()
 
 

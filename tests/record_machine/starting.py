@@ -89,11 +89,11 @@ class Starting(Lines):
         task.sent += 1
 
     @one_task(lambda task: task.last, sends=st.booleans(), weight=3)
-    def release(self, task: Task, sends: bool) -> None:
+    def send_due(self, task: Task, sends: bool) -> None:
         """The process that deferred a message sends it when due, unless it dies before."""
         due = (self.client.zscore("headway:outbox", task.id) or inf) <= self.records.clock.now()
         with self.unchanged(task, but_for=due):
-            message = self.records.outbox.release(task.id)
+            message = self.records.outbox.take_due(task.id)
         is_wanted = due and not (task.held or task.cancelling or task.final)
         takes_turn = is_wanted and self.takes_its_turn(task)
         if not (task.stray or self.line_of(task).is_loose):

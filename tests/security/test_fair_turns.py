@@ -47,14 +47,14 @@ def begun(state: State) -> Iterator[str]:
         yield str(request.id)
         claim(state.records, request.id)
         write(state.records, request.id, 1000, Phase.SUCCEEDED)
-        state.celery.backend.outbox.release_next(request)  # as the worker that stored its end
+        state.celery.backend.outbox.send_next(request)  # as the worker that stored its end
 
 
 def send_due(state: State) -> None:
     """Send what has got its turn, as maintenance does."""
     due(state.records)  # they take their turns, and are due again should nobody send them
     for task_id, _ in state.records.client.zrange("headway:outbox", 0, -1, withscores=True):
-        if (message := state.records.outbox.release(task_id)) is not None:
+        if (message := state.records.outbox.take_due(task_id)) is not None:
             state.celery.backend.outbox.send(task_id, message)
             state.records.outbox.mark_published(task_id)
 

@@ -33,7 +33,7 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
     except (Ignore, Reject):
         task.backend.runs.abandon(task.request)
         if run.successor:
-            task.backend.outbox.release(task.request.id)
+            task.backend.outbox.send_due(task.request.id)
         raise
     except Retry as retry:
         if _keeps_errors_to_itself(task):  # Celery then stores no retry either

@@ -47,7 +47,7 @@ class LogLines:
         self._lost = 0
         return lines, lost
 
-    def give_back(self, lines: list[LogLine], lost: int) -> None:
+    def put_back(self, lines: list[LogLine], lost: int) -> None:
         """Put back lines that Redis did not take, before those added since."""
         newer = self._lines
         self._lines = deque()

@@ -89,10 +89,10 @@ class ProgressBuffer:
         with self._writing:
             return self._lines.take()
 
-    def give_back(self, lines: list[LogLine], lost: int) -> None:
+    def put_back(self, lines: list[LogLine], lost: int) -> None:
         """Put back log lines that Redis did not take."""
         with self._writing:
-            self._lines.give_back(lines, lost)
+            self._lines.put_back(lines, lost)
 
     def first(self) -> Meta | None:
         """Return the oldest report that is to be sent even if a newer one follows; None for none.

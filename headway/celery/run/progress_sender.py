@@ -171,7 +171,7 @@ class ProgressSender:
                 self._request.id, delivery_of(self._request), gap(lost) + lines
             )
         except RedisUnavailable:
-            self._buffer.give_back(lines, lost)
+            self._buffer.put_back(lines, lost)
             return False
         except Exception:
             self.fail("A log line")

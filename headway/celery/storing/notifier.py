@@ -48,7 +48,7 @@ class DependentNotifier:
         The next task that waits for its turn behind this one is sent, too.
         """
         if outcome in STORED:
-            self._backend.outbox.release_next(request)
+            self._backend.outbox.send_next(request)
         if not concern(request, state):
             return
         if outcome == Outcome.FINAL:

@@ -97,7 +97,7 @@ class MessageOutbox:
                 f"Task {request.id} has not ended: it cannot be sent again under this id."
             )
         if outcome == Outcome.DUE:
-            self.release(request.id)
+            self.send_due(request.id)
 
     def store(
         self,
@@ -126,17 +126,17 @@ class MessageOutbox:
             turn=turn._replace(priority=priority),
         )
 
-    def release(self, task_id: str) -> None:
+    def send_due(self, task_id: str) -> None:
         """Send a kept message that is due now; if that fails, maintenance sends it."""
         try:
-            message = self._records.outbox.release(task_id)
+            message = self._records.outbox.take_due(task_id)
             if message is not None:
                 self.send(task_id, message)
                 self._records.outbox.mark_published(task_id)
         except Exception as error:
             logger.warning("Task %s is not sent at once, but by maintenance: %s", task_id, error)
 
-    def release_next(self, request: Context | None) -> None:
+    def send_next(self, request: Context | None) -> None:
         """Send what has its turn since a task's run has ended; if that fails, maintenance does."""
         if request is None:
             return
@@ -145,7 +145,7 @@ class MessageOutbox:
             return
         with suppress(RedisUnavailable):
             for waiting in self._records.outbox.passed_turns(request.id):
-                self.release(waiting)
+                self.send_due(waiting)
 
     def send(self, task_id: str, message: TaskMessage) -> None:
         """Hand a message, a Celery signature, to the broker.

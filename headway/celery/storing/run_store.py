@@ -102,7 +102,7 @@ class RunStore:
             lambda: self._records.runs.ask(request.id, delivery_of(request), question, stored)
         )
         if outcome == Outcome.WAITING:
-            self._backend.outbox.release_next(request)  # meanwhile it has no turn of its owner's
+            self._backend.outbox.send_next(request)  # meanwhile it has no turn of its owner's
         return outcome
 
     def abandon(self, request: Context) -> None:
@@ -110,7 +110,7 @@ class RunStore:
         until_stored(lambda: self._records.runs.abandon(request.id, delivery_of(request)))
 
     def release(self, task_id: str, token: str) -> None:
-        """Give back a run that its worker ends because the worker stops.
+        """Release the task of a run that its stopping worker has ended.
 
         If Redis is away, its lease runs out instead.
         """

@@ -134,5 +134,5 @@ class StateStore:
         except Retry as retry:  # as when Celery stores one, it is being handled
             outcome = self.store_end(task_id, exc, states.RETRY, None, request, "")
             if outcome == Outcome.WRITTEN and not retry_delay(retry, self._backend.app):
-                self._backend.outbox.release(task_id)
+                self._backend.outbox.send_due(task_id)
         return outcome != Outcome.EXHAUSTED

@@ -1,4 +1,4 @@
-"""A worker's leases in Redis: that it is there, and of the tasks that it runs."""
+"""A worker's leases in Redis: its own, and those of the tasks that it runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerLeases:
-    """Renews the leases of one worker, and gives them back when it stops."""
+    """Renews the leases of one worker, and releases them when it stops."""
 
     def __init__(self, worker: Any, worker_id: str, records: Records, loop: LoopWatch) -> None:
-        """`worker_id` is of this process alone, `loop` the watch of its event loop."""
+        """`worker_id` is unique to this process; `loop` watches its event loop."""
         self._worker = worker
         self._id = worker_id
         self._records = records
@@ -27,7 +27,7 @@ class WorkerLeases:
         self._namesakes = Namesakes(records.lease_seconds)
 
     def renew(self, *, taking: bool) -> None:
-        """Send a heartbeat, which renews all leases; `taking` whether it takes more tasks."""
+        """Send a heartbeat, which renews all leases; `taking`: whether it takes more tasks."""
         runs = running()
         begun = {task_id for task_id, _ in runs}
         received = {request.id for request in list(state.reserved_requests)} - begun
@@ -48,22 +48,22 @@ class WorkerLeases:
             )
 
     def ask_to_leave(self) -> None:
-        """Have what runs end at its next save: another worker goes on with it from there."""
+        """Ask runs to end at their next save; other workers resume them from there."""
         if runs := running():
             self._records.runs.ask_to_leave(runs)
 
     def release(self) -> None:
-        """Give back what still runs."""
+        """Release the tasks that still run: other workers may run them."""
         self._records.maintenance.release(running())
 
     def deregister(self) -> None:
-        """Give back what still runs, and be a worker no longer."""
+        """Release the tasks that still run, and remove this worker."""
         self.release()
         self._records.maintenance.deregister(self._id, self._worker.concurrency)
 
 
 def running() -> list[tuple[str, str]]:
-    """Return `(task_id, token)` of what this worker runs."""
+    """Return `(task_id, token)` of each task that this worker runs."""
     return [
         (request.id, request.request_dict.get(FENCE, "")) for request in list(state.active_requests)
     ]

@@ -46,16 +46,16 @@ SWEEP_SECONDS = 0.5
 RENEWALS = 4  # of a lease, while it lasts
 CHECK_EVERY = 10  # rounds at least: every worker sends a heartbeat between two checks
 SAVE_EVERY = 10  # rounds, to write Redis's state to disk
-DELETE_EVERY = 7200  # sweeps to the next look at unused libraries, an hour's
-STILL_RUNNING = "The threads of this worker still run what was given back: its process ends"
-LEAVE_SECONDS = 3.0  # how long a stopping worker waits to deregister at a Redis that may be away
+DELETE_EVERY = 7200  # rounds, an hour's, between two looks for unused libraries
+STILL_RUNNING = "Threads of this worker still run tasks that it has released: its process exits"
+DEREGISTER_SECONDS = 3.0  # for which a stopping worker waits for a Redis that may be away
 
 
 @signals.worker_ready.connect
 def obey_early_stop(**_: Any) -> None:
-    """End a worker that was told to stop while it started.
+    """End a worker that was told to stop while it was starting.
 
-    Celery's loop would look for its pool, which is gone.
+    Celery's loop would use its pool, which is gone.
     """
     state.maybe_shutdown()
 
@@ -66,8 +66,8 @@ class Maintenance(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **_: Any) -> None:
-        # Celery's workers send each other messages from their loop, which stands still while Redis
-        # does not answer, and for minutes after it. Maintenance knows the workers by their leases.
+        # Celery's workers send each other messages from their loop, which hangs with Redis and for
+        # minutes after. Maintenance knows the workers by their leases.
         self._heartbeats = None if worker.options.get("without_heartbeat") else Heartbeats(worker)
         worker.options.update(without_heartbeat=True, without_gossip=True, without_mingle=True)
         self._worker = worker
@@ -81,9 +81,9 @@ class Maintenance(bootsteps.StartStopStep):
         self._web_pusher: WebPusher | None = None
         self.loop_watch = LoopWatch(worker)
         self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
-        self._well = True
+        self._is_healthy = True
         release = partial(self._try, self._leases.release)
-        self._planned_stop = PlannedStop(worker, self._ask_to_leave, release, self._abandon)
+        self._planned_stop = PlannedStop(worker, self._ask_to_leave, release, self._force_exit)
         # In a thread of another program, as celery.contrib.testing starts one.
         self._is_embedded = False
         self._stop = threading.Event()
@@ -113,8 +113,8 @@ class Maintenance(bootsteps.StartStopStep):
         worker.consumer_cls = guarded(worker.consumer_cls)  # its consumer is made after this step
         inherited.separate()
         pool_exit.exit_without_sleep()
-        # A step stops before the pool does; leases of what that still runs are held until its end.
-        worker.blueprint.on_stopped = partial(self._leave_and, worker.blueprint.on_stopped)
+        # Not as this step stops: the pool does so later, and what it still runs keeps its leases.
+        worker.blueprint.on_stopped = partial(self._stop_before, worker.blueprint.on_stopped)
 
     def start(self, worker: Any) -> None:
         self._is_embedded = threading.current_thread() is not threading.main_thread()
@@ -124,9 +124,9 @@ class Maintenance(bootsteps.StartStopStep):
             self._heartbeats.start()
         self._thread.start()
 
-    def _leave_and(self, on_stopped: Callable[[], None]) -> None:
+    def _stop_before(self, on_stopped: Callable[[], None]) -> None:
         self._stop.set()
-        self._thread.join(LEAVE_SECONDS)
+        self._thread.join(DEREGISTER_SECONDS)
         programs.sweep_all()
         on_stopped()
         if state.active_requests and not (self._is_embedded or can_end_runs(self._worker.pool)):
@@ -145,10 +145,10 @@ class Maintenance(bootsteps.StartStopStep):
                 if rounds % every == 0:
                     self._try(duty)
             rounds += 1
-        self._leave()
+        self._deregister()
 
     def _duties(self) -> Iterator[tuple[int, Callable[[], None]]]:
-        """Yield what is done, in this order, each every so many rounds."""
+        """Yield `(n, duty)`: in this order, each duty is done every `n` rounds."""
         renew_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS))
         yield renew_every, self._renew_leases
         yield 1, self._repeat_asking_to_leave
@@ -164,20 +164,20 @@ class Maintenance(bootsteps.StartStopStep):
         yield 1, programs.sweep
         yield 1, self._killer.end_pool
 
-    def _leave(self) -> None:
+    def _deregister(self) -> None:
         self._try(self.sweeper.remember)
         self._try(self._leases.deregister)
         if self._heartbeats is not None:
             self._heartbeats.stop()
 
     def _try(self, duty: Callable[[], None]) -> None:
-        """Do one duty of a round; its failure must not keep the others from being done."""
+        """Do one duty of a round; its failure must not stop the others."""
         try:
             duty()
         except (RedisUnavailable, OperationalError) as error:
-            if self._well:
+            if self._is_healthy:
                 logger.warning("Maintenance waits for Redis or the broker: %s", error)
-            self._well = False
+            self._is_healthy = False
         except FAULTS:
             logger.exception("Maintenance failed: %s", duty.__qualname__)
 
@@ -189,12 +189,12 @@ class Maintenance(bootsteps.StartStopStep):
             self._scheduler.start_due()
 
     def _repeat_asking_to_leave(self) -> None:
-        if self._planned_stop.may_give_back:
+        if self._planned_stop.may_release:
             self._ask_to_leave()
 
     def _sweep(self) -> None:
         self.sweeper.sweep(self._stop)
-        self._well = True
+        self._is_healthy = True
         self.loop_watch.check()
 
     def _end_runs(self, overdue: set[str]) -> None:
@@ -203,10 +203,10 @@ class Maintenance(bootsteps.StartStopStep):
     def _ask_to_leave(self) -> None:
         self._try(self._leases.ask_to_leave)
 
-    def _abandon(self) -> None:
+    def _force_exit(self) -> None:
         """End this process, whose only thread is in a task that nothing interrupts.
 
-        It cannot give its messages back, so they are sent again.
+        It cannot return its messages to the broker, so they are published again.
         """
         self._try(lambda: self.sweeper.republish([task_id for task_id, _ in running()]))
         self._exit()

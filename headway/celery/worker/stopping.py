@@ -1,9 +1,9 @@
-"""Stops a worker in order: its runs may end within a grace period, the rest is given back.
+"""Soft shutdown of a worker: its runs have a grace period to end, and the rest are released.
 
 Celery waits out the whole period in a signal handler, where it does not notice the end of a run.
-Here its loop goes on meanwhile, and the worker ends as soon as nothing runs: a run that saves where
-it is ends at its next save (see `Maintenance`). The period is Celery's own setting,
-`worker_soft_shutdown_timeout`.
+Here its loop keeps running meanwhile, and the worker ends as soon as nothing runs: a run that saves
+its place ends at its next save (see `Maintenance`). The period is Celery's own setting,
+`worker_soft_shutdown_timeout`. A run is released in release_runs.lua, which queues its task again.
 """
 
 from __future__ import annotations
@@ -29,48 +29,49 @@ logger = logging.getLogger(__name__)
 
 SIGNALS = ("SIGQUIT", "SIGTERM") if REMAP_SIGTERM == "SIGQUIT" else ("SIGQUIT",)
 POLL_SECONDS = 0.05
-MAX_WAIT_FOR_LOOP_SECONDS = 0.5  # one that runs a task itself takes no other meanwhile
-URGE_AFTER = 1.0  # seconds after which a worker that has not begun to end gets the signal again
-LEAVE_AFTER = 2.0  # further seconds after which one that has still not begun is abandoned
+MAX_WAIT_FOR_LOOP_SECONDS = 0.5  # a loop that is running a task itself takes no other meanwhile
+RESIGNAL_SECONDS = 1.0  # after which a worker that has not begun to end gets the signal again
+FORCE_EXIT_SECONDS = 2.0  # after that, until the process of one that has still not begun exits
 
 
 class PlannedStop:
     """The planned stop of one worker.
 
-    `ask_to_leave` asks what runs to end at its next save; `give_back` gives back what still runs;
-    `abandon` ends a process that nothing else can end.
+    `ask_to_leave` asks runs to end at their next save; `release` gives the tasks of those that
+    still run to other workers; `force_exit` ends a process that nothing else can end.
     """
 
     def __init__(
         self,
         worker: Any,
         ask_to_leave: Callable[[], None],
-        give_back: Callable[[], None],
-        abandon: Callable[[], None],
+        release: Callable[[], None],
+        force_exit: Callable[[], None],
     ) -> None:
         self._worker = worker
         self._ask_to_leave = ask_to_leave
-        self._give_back = give_back
-        self._abandon = abandon
+        self._release = release
+        self._force_exit = force_exit
         self._grace = float(worker.app.conf.worker_soft_shutdown_timeout or 0)
-        self._celerys: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._celery_handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
         self._number = signal.SIGTERM
         self._deadline = inf
         self._asked = threading.Event()
-        self._may_give_back = threading.Event()
+        self._may_release = threading.Event()
         self._ending = False
 
     def install(self) -> None:
-        """Take over the signals for a stop.
+        """Handle the signals that stop the worker.
 
-        To be called in the main thread, once Celery's own handlers are in place.
+        Call it in the main thread, once Celery's own handlers are in place.
         """
         for name in SIGNALS:
             number = signal.Signals[name]
-            self._celerys[number] = signal.getsignal(number)  # type: ignore[assignment]
+            handler = signal.getsignal(number)
+            self._celery_handlers[number] = handler  # type: ignore[assignment]
             signal.signal(number, self._on_signal)
         self._worker.wait_for_soft_shutdown = lambda: None
-        threading.Thread(target=self._attend, name="stop", daemon=True).start()
+        threading.Thread(target=self._shut_down, name="stop", daemon=True).start()
 
     @property
     def is_begun(self) -> bool:
@@ -78,9 +79,9 @@ class PlannedStop:
         return self._deadline < inf or _celery_stops()
 
     @property
-    def may_give_back(self) -> bool:
+    def may_release(self) -> bool:
         """Whether what runs may go back to its queue: this worker would not take it again."""
-        return self._may_give_back.is_set() or _celery_stops()
+        return self._may_release.is_set() or _celery_stops()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._number = signal.Signals(number)
@@ -89,48 +90,48 @@ class PlannedStop:
             self._deadline = time.monotonic() + self._grace
             self._asked.set()
         elif can_end_runs(self._worker.pool):
-            self._celerys[number](number, frame)
+            self._celery_handlers[number](number, frame)
         else:
             state.should_terminate = EX_FAILURE  # in a finalizer Python drops what is raised
             raise WorkerTerminate(EX_FAILURE)
 
-    def _attend(self) -> None:
+    def _shut_down(self) -> None:
         self._asked.wait()
         self._stop_taking()
         self._ask_to_leave()
         while state.active_requests and time.monotonic() < self._deadline:
-            self._call(self._take_no_more)
+            self._call(self._cancel_consumer)
             time.sleep(POLL_SECONDS)
         if not can_end_runs(self._worker.pool):
-            self._give_back()
+            self._release()
         self._call(self._end)
-        time.sleep(URGE_AFTER)
-        if not self._ending:  # its loop stands still, or its thread runs a task
+        time.sleep(RESIGNAL_SECONDS)
+        if not self._ending:  # its loop is stuck, or its thread is running a task
             os.kill(os.getpid(), self._number)
-        time.sleep(LEAVE_AFTER)
+        time.sleep(FORCE_EXIT_SECONDS)
         if not self._ending and not can_end_runs(self._worker.pool):
-            self._abandon()
+            self._force_exit()
 
     def _stop_taking(self) -> None:
-        """Cancel the consumer before anything goes back, lest this worker take it again."""
-        taken_last = threading.Event()
+        """Cancel the consumer before any run is released, lest this worker take it again."""
+        is_cancelled = threading.Event()
 
         def stop() -> None:
-            self._take_no_more()
-            taken_last.set()
+            self._cancel_consumer()
+            is_cancelled.set()
 
         self._call(stop)
-        taken_last.wait(MAX_WAIT_FOR_LOOP_SECONDS)
-        self._may_give_back.set()
+        is_cancelled.wait(MAX_WAIT_FOR_LOOP_SECONDS)
+        self._may_release.set()
 
     def _end(self) -> None:
         self._ending = True
         if can_end_runs(self._worker.pool):
-            self._celerys[self._number](self._number, None)
+            self._celery_handlers[self._number](self._number, None)
         else:
             state.should_terminate = EX_FAILURE
 
-    def _take_no_more(self) -> None:
+    def _cancel_consumer(self) -> None:
         consumer = self._worker.consumer
         if consumer.task_consumer:
             ignore_errors(consumer, consumer.task_consumer.cancel)
@@ -144,8 +145,8 @@ class PlannedStop:
 
 
 def _celery_stops() -> bool:
-    told = state.should_stop, state.should_terminate
-    return any(word not in (None, False) for word in told)
+    flags = state.should_stop, state.should_terminate
+    return any(flag not in (None, False) for flag in flags)
 
 
 def can_end_runs(pool: Any) -> bool:

@@ -11,7 +11,7 @@ local ttl = ARGV[4]
 local held = load(record)
 local refused = refusal_of(held, token, generation)
 if refused then return refused end
--- A successor may run already that had not taken over yet.
+-- The lost run had not claimed the record yet: another run holds it.
 if is_running(held) and held.fence ~= token then return 'superseded' end
-if not is_attended() then return 'exhausted' end  -- nobody would send the task again
+if not is_attended() then return 'exhausted' end  -- no maintenance would send the task again
 return requeue_lost(record, id, held, token, ttl)

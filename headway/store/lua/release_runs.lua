@@ -1,5 +1,5 @@
--- Give back what a stopping worker runs, which counts as no failure; its messages go back to the
--- broker by themselves.
+-- Release the tasks that a stopping worker runs, which uses up no attempt; their messages go back to
+-- the broker by themselves.
 -- ARGV[1]: ttl in ms; ARGV[2] on: id and token of each run, in turn.
 -- Returns nothing.
 local ttl = ARGV[1]
@@ -14,7 +14,7 @@ for i = FIRST, #ARGV, 2 do
       revoke(record, id, held, ttl)
     else
       requeue(record, id, held, token, going_on(record, 'Goes on ') or '"Pending..."', ttl)
-      redis.call('ZREM', OUTBOX, id)  -- a successor that it has asked for and not made way for
+      redis.call('ZREM', OUTBOX, id)  -- of a successor that it has asked for
     end
   end)
 end

@@ -104,5 +104,5 @@ def _answer(viewer: Viewer, stored: TaskRecord, question_id: str, value: Any) ->
     by = viewer.owner or (TOKEN if viewer.grant else OPERATOR)
     found = answer(state().records, asked.task_id, asked.question, question_id, value, by)
     if found.outcome == Outcome.QUEUED:
-        state().celery.backend.outbox.release(asked.task_id)
+        state().celery.backend.outbox.send_due(asked.task_id)
     return found

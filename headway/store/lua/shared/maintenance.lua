@@ -1,4 +1,4 @@
--- What maintenance does beside its tasks' transitions.
+-- What maintenance does besides changing tasks: for a lost one see `requeue_lost` in transition.lua.
 
 -- Pause all where a worker remembers a later state of this data: it was restored from a backup.
 local function notice_restore(epoch, seen)
@@ -11,8 +11,8 @@ local function notice_restore(epoch, seen)
   redis.call('HSETNX', PAUSED, 'data_of', redis.call('GET', LAST_SWEEP) or NOW)
 end
 
--- Do something for each of these ids of a shared set. One whose record cannot be handled goes out
--- of the set, and the others have their turn. Returns {id, why, ...} of those.
+-- Call `handle` for each of these ids of a shared set. One whose record cannot be handled is removed
+-- from the set, and does not stop the others. Returns {id, why, ...} of those removed.
 local function for_each(set, ids, handle)
   local broken = {}
   for _, id in ipairs(ids) do

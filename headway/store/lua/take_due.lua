@@ -6,7 +6,7 @@ local id = ARGV[1]
 local ttl = ARGV[2]
 local at = tonumber(redis.call('ZSCORE', OUTBOX, id) or 'inf')
 local held = load(record)
--- A run that a sweep has postponed, because the one before it had not ended, is still due.
+-- A message that a sweep has postponed, because the run before had not ended, is still due.
 local is_due = at <= NOW or at == tonumber(redis.call('HGET', record, 'postponed') or '')
 if not is_due or is_running(held) and has_holder(id) then return '' end
 return take_due(record, id, held, ttl) or ''
