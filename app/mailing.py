@@ -48,7 +48,7 @@ class Mailing:
     """The recipients in a CSV file, and the text for them, in which `{name}` is a row's field."""
 
     def __init__(self, source: Upload, subject: str, body: str) -> None:
-        """Read the file. Raises ValueError for a file or a text of which no mailing can be made."""
+        """Read the file. Raises ValueError for a file or a text that no mailing can be made of."""
         self._subject = subject
         self._body = body
         self._headings, rows = survey(source)
@@ -111,12 +111,12 @@ class Mailing:
 
 
 def refuse_unclear_columns(headings: list[str]) -> None:
-    """Raise ValueError for headings of which none, or more than one, is that of the addresses."""
+    """Raise ValueError unless exactly one of the headings is that of the addresses."""
     _refuse_twice(headings, headings[recognised(headings)["email"]])
 
 
 def refuse_unknown_fields(headings: list[str], text: str) -> None:
-    """Raise ValueError for a field of a text that is no column, or that is as good as several."""
+    """Raise ValueError for a field of a text that matches no column, or several."""
     known = {*map(_key, headings), *recognised(headings)}
     for field in FIELD.findall(text):
         _refuse_twice(headings, field)

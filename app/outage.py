@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 KEY = "headway:mail-outage"
 TTL_SECONDS = 600  # how long the key marks an outage as logged
-MAX_WAIT_SECONDS = 60.0  # so soon after the server is back, emails go on
+MAX_WAIT_SECONDS = 60.0  # emails go on so soon after the server is back
 SPREAD = 0.2  # of a wait, so that the waiting emails do not all come at once
 
 

@@ -49,7 +49,7 @@ def test_a_message_of_one_byte_is_told_from_all_else(before: bytes, data: bytes,
     reader = FrameParser(LARGEST)
     assert list(reader.feed(before)) == []
 
-    assert reader.is_text(data, ord("3")) == is_answer
+    assert reader.is_one_byte(data, ord("3")) == is_answer
 
 
 def test_credit_comes_back_with_time(monkeypatch: pytest.MonkeyPatch):

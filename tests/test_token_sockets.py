@@ -14,7 +14,7 @@ import socketio
 from headway import token
 from headway.store.model import Sent
 from headway.store.records import Records
-from headway.web.requests.viewers import SHOWN, TOKEN_COOKIE, Viewer, viewer_of
+from headway.web.requests.viewers import CONNECT_TOKEN, TOKEN_COOKIE, Viewer, viewer_of
 from tests.browser import OrderedClient
 from tests.processes import wait_for
 
@@ -107,7 +107,7 @@ def test_a_cookie_of_any_bytes_is_none(app: Any):
 
 
 def test_one_that_ends_while_its_socket_is_open(app: Any, monkeypatch: pytest.MonkeyPatch):
-    environ = {SHOWN: token(MINE, expires=60, secret_key=SECRET)}
+    environ = {CONNECT_TOKEN: token(MINE, expires=60, secret_key=SECRET)}
     assert viewer_of(app, environ, None).grant is not None
 
     later = time.time() + 61

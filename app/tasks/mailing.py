@@ -1,4 +1,4 @@
-"""Bulk email: a mail to each row of a CSV file, seen before it is sent, to nobody twice."""
+"""Bulk email: one to each row of a CSV file, previewed before any is sent, to nobody twice."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ LABELS: Labels = {
     },
 }
 Outcome = list[str]  # what became of an email, of COUNTS, and the server's words: JSON
-Obstacle = MailUnavailable | SenderWaits  # what no email can pass now
+Obstacle = MailUnavailable | SenderWaits  # what keeps every email from being sent now
 Row = tuple[int, str, str, str]  # line, email, what became of it, and why
 
 
@@ -105,7 +105,7 @@ def send_mailing(
 
 
 def _until_possible(task: Any, obstacle: Obstacle, done: int, count: int) -> Exception:
-    """Return the Retry by which a mailing waits for what no email can pass now."""
+    """Return the Retry by which a mailing waits until emails can be sent again."""
     if not isinstance(obstacle, SenderWaits):
         return until_there(task, obstacle)
     so_far = Sentence("{done} of {count} done.", done=done, count=count)
@@ -113,7 +113,7 @@ def _until_possible(task: Any, obstacle: Obstacle, done: int, count: int) -> Exc
 
 
 def _question(mailing: Mailing) -> str:
-    """Return what is asked before anything is sent: to how many, and what holds it up."""
+    """Return the question before anything is sent: how many get it, and which limits delay it."""
     count = len(mailing.recipients)
     people = Sentence("{count} recipient", "{count} recipients", count=count)
     words: list[str] = [Sentence("Send this to {people}?", people=people)]
@@ -125,7 +125,7 @@ def _question(mailing: Mailing) -> str:
 
 
 def _preview(mailing: Mailing) -> None:
-    """Show the first emails, in no words but their own, and the rows that get none."""
+    """Show the first emails exactly as they will be sent, and log the rows that get none."""
     with progress.stream(Sentence("preview")) as out:
         for number, recipient in enumerate(mailing.recipients[:PREVIEWED]):
             subject, body = mailing.text_for(recipient)
@@ -136,7 +136,7 @@ def _preview(mailing: Mailing) -> None:
 
 
 def _send_all(task: Any, mailing: Mailing) -> tuple[dict[int, Outcome], Obstacle | None]:
-    """Send what has not been sent; return the outcomes by line, and what no email can pass now."""
+    """Send the emails not sent yet; return outcomes by line, and what keeps all from being sent."""
     outcomes: dict[int, Outcome] = {}
     counts: Counter[str] = Counter()
     before = progress.saved or 0  # emails whose outcome earlier runs have settled
@@ -195,7 +195,7 @@ def _send(
 
 
 def _note(news: list[Outcome], what: str, words: str) -> Outcome:
-    """Return an outcome, and add it to what this run has to tell."""
+    """Return an outcome, and add it to the news of this run."""
     news.append([what, words])
     return news[-1]
 

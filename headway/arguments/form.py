@@ -80,7 +80,7 @@ class Field:
 def read_form(
     arguments: Iterable[Argument], form: Mapping[str, str], path: str = ROOT
 ) -> dict[str, Any]:
-    """Return the arguments in a form that was sent, as JSON by name; unchecked."""
+    """Return the arguments in a submitted form, as JSON by name; they are not checked."""
     found = {each.name: _read_one(each, form, f"{path}.{each.name}") for each in arguments}
     return {name: value for name, value in found.items() if value is not ABSENT}
 
@@ -88,7 +88,7 @@ def read_form(
 def filled(
     arguments: Iterable[Argument], values: Mapping[str, Any], path: str = ROOT
 ) -> dict[str, str]:
-    """Return what a form would send that shows these values, and defaults for others."""
+    """Return what a form filled with these values sends; missing values have their defaults."""
     form: dict[str, str] = {}
     for each in arguments:
         value = values.get(each.name, each.default)
@@ -96,7 +96,7 @@ def filled(
         if members and (value is ABSENT or (is_optional and value is None)):
             form |= filled(members, {}, f"{path}.{each.name}")  # they have defaults of their own
             continue
-        is_silent = each.name not in values and value is None  # to leave it out says the same
+        is_silent = each.name not in values and value is None  # leaving it out means the same
         if value is not ABSENT and not is_silent:
             form |= _filled_one(each, value, f"{path}.{each.name}")
     return form
@@ -108,12 +108,12 @@ def fields_of(
     wrong: Mapping[str, str],
     path: str = ROOT,
 ) -> list[Field]:
-    """Return the fields that show what a form sends; `wrong` says why not, by path of arguments."""
+    """Return the fields of a form with these texts; `wrong` has errors by path of arguments."""
     return [_field_of(each, form, wrong, f"{path}.{each.name}") for each in arguments]
 
 
 def file_fields(arguments: Iterable[Argument], path: str = "") -> dict[str, str]:
-    """Return the names of the fields in a form that are for files, by path of arguments."""
+    """Return the names of a form's fields for files, by path of arguments."""
     found = {}
     for each in arguments:
         name = f"{path}{each.name}"
@@ -160,7 +160,7 @@ def _members(hint: Any) -> tuple[list[Argument], bool]:
 
 
 def _is_untouched(members: list[Argument], form: Mapping[str, str], path: str) -> bool:
-    """Whether a group is empty, or holds the defaults of its members alone."""
+    """Whether a group is empty, or holds only its members' defaults."""
     texts = {name: _text(form, name) for name in form if name.startswith(f"{path}.")}
     within = {name: text for name, text in texts.items() if text}
     first = {name: text for name, text in filled(members, {}, path).items() if text}
@@ -223,7 +223,7 @@ def _options(argument: Argument) -> list[tuple[str, str]]:
 
 
 def _error_at(path: str, wrong: Mapping[str, str]) -> str:
-    """Return why a field's value is wrong, or what in it is: "Item 2: Must be a number."."""
+    """Return what is wrong with a field, or with items in it: "Item 2: Must be a number."."""
     name = path.removeprefix(f"{ROOT}.")
     if name in wrong:
         return wrong[name]
@@ -242,5 +242,5 @@ def _place(path: str) -> str:
 
 
 def _text(form: Mapping[str, str], name: str) -> str:
-    """Return a text as its author typed it: browsers send other line ends."""
+    """Return a text as it was typed: browsers send its line breaks as CRLF."""
     return form.get(name, "").replace("\r\n", "\n")

@@ -1,7 +1,7 @@
-"""What follows a task that runs in the place of one that failed: its chain, its chord's body.
+"""What follows a task that replaces one that failed: the rest of its chain, its chord's body.
 
-The rest of a chain, and the callbacks, have ended with the task that failed, under their ids. For
-the task in its place they are copied under new ids, so that the chain goes on. A chord keeps the
+The rest of a chain, and the callbacks, ended with the task that failed, under their ids. For the
+task that replaces it they are copied under new ids, so that the chain goes on. A chord keeps the
 results of its other parts for a while, so it needs only this one's.
 """
 
@@ -16,7 +16,8 @@ from uuid import uuid4
 from headway.store.connection import Client
 from headway.store.errors import translate_errors
 
-# States of a chord: it waits for parts; it had failed; its fate is being decided; it is not kept.
+# States of a chord: it waits for parts; it had failed and waits again; it is just being ended; it
+# is no longer kept.
 OPEN = "open"
 OPENED = "opened"
 DECIDING = "deciding"
@@ -31,17 +32,17 @@ OF_A_SEND = frozenset(
 
 
 def following(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options for what follows a task, of the options of another in its place."""
+    """Return options that have a new task followed by copies of what follows one with `options`."""
     return {kind: _unsent(options[kind]) for kind in KINDS if options.get(kind)}
 
 
 def chord_again(
     client: Client, backend: Any, task_id: str, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Have the chord of a part that failed wait for another one; return that one's options.
+    """Have the chord of a part that failed wait for a new part; return the new part's options.
 
-    Empty where it is in no chord, or Celery no longer has the other parts' results. The body keeps
-    its id while these run; where it has failed with the chord it is copied under a new one.
+    {} where the part is in no chord, or Celery no longer has the other parts' results. The body
+    keeps its id while the others run; if it has failed with the chord it is copied under a new id.
     """
     body = options.get("chord")
     group_id = options.get("group_id")
@@ -63,9 +64,10 @@ def chord_again(
 def _take_out(
     client: Client, key_of: Callable[[str], Any], member: str, expires: float | None
 ) -> str:
-    """Take a part's failure out of its chord; return in which state that is.
+    """Remove a part's failure from its chord; return the chord's state.
 
-    Its end may not have been counted yet: it will not be. One that has failed is opened again.
+    Should the failure not have been counted yet, it no longer will be. A chord that has failed is
+    opened again.
     """
     size, claim, counted, results = map(key_of, (".s", ".c", ".d", ".j"))
     index = _index_in(member)
@@ -93,17 +95,17 @@ def _take_out(
             state = atomically(take_out, size, claim, counted, results, value_from_callable=True)
         if state != DECIDING or time.monotonic() > deadline:
             return str(state)
-        time.sleep(POLL_SECONDS)  # a worker has all results, and has the chord fail
+        time.sleep(POLL_SECONDS)  # a worker has all results, and is just failing the chord
 
 
 def _index_in(member: str | bytes) -> str:
-    """Return a part's index in its chord, of a member of what Celery has counted: "ID:INDEX"."""
+    """Return a part's index in its chord from Celery's mark of its end, "ID:INDEX"."""
     text = member.decode() if isinstance(member, bytes) else member
     return text.rpartition(":")[2]
 
 
 def _unsent(value: Any) -> Any:
-    """Return a signature, or what holds some, as it was before it was sent."""
+    """Return a signature, or a value that holds some, as before it was sent."""
     if isinstance(value, list | tuple):
         return [_unsent(each) for each in value]
     if not isinstance(value, Mapping):

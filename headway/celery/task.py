@@ -27,7 +27,7 @@ from headway.store.model import Outcome
 class LiveTask(Task):
     """A task whose runs claim its record, and whose ETA messages wait in Redis.
 
-    So of two deliveries of one task, one runs.
+    So if its message is delivered twice, only one delivery runs: the other's claim is refused.
     """
 
     abstract = True

@@ -1,4 +1,4 @@
-"""The connection of one client, and its three ends: polite, at once, and for good."""
+"""The connection of one client: closing it gracefully, aborting it, releasing it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from headway.engine.frames import CLOSE, close_frame, frame
 from headway.engine.sending import FrameSender
 
-READ_BYTES = 4096  # at once; the answer to a ping has 7
+READ_BYTES = 4096  # per read; the answer to a ping has 7
 
 
 class Connection(FrameSender):
@@ -21,7 +21,7 @@ class Connection(FrameSender):
         raise NotImplementedError
 
     def end(self, code: int, reason: str) -> None:
-        """Close with this close code, and leave the client a moment to read it.
+        """Close with this close code, and give the client a moment to read it.
 
         What the client sends from now on is not read.
         """
@@ -30,13 +30,13 @@ class Connection(FrameSender):
                 self._write(close_frame(code))
             if self.closed:
                 return
-            self._part(reason)
+            self._mark_closed(reason)
             with suppress(OSError):
                 self._connection.shutdown(socket.SHUT_WR)
             self._engine.loop.linger(self)
 
     def _read(self) -> bytes | None:
-        """Return what has come, b"" at the connection's end, None for nothing."""
+        """Return what has arrived, b"" at the connection's end, None for nothing."""
         try:
             return self._connection.recv(READ_BYTES)
         except BlockingIOError:
@@ -54,7 +54,7 @@ class Connection(FrameSender):
         """Close at once, without a close frame."""
         with self._lock:
             if not self.closed:
-                self._part(reason)
+                self._mark_closed(reason)
                 self.release()
 
     def release(self) -> None:
@@ -64,7 +64,7 @@ class Connection(FrameSender):
                 self._engine.loop.unregister(self)
                 self._connection.close()
 
-    def _part(self, reason: str) -> None:
+    def _mark_closed(self, reason: str) -> None:
         self.closed = True
         self._backlog = None
         self.on_end(reason)

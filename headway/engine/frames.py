@@ -55,7 +55,7 @@ def close_frame(code: int) -> bytes:
     return frame(struct.pack("!H", code), CLOSE)
 
 
-# Of a client's message of one byte: head, mask and this byte
+# A client's frame with a text of one byte: head, mask and that byte
 SHORT_HEAD = bytes((FINAL | TEXT, MASKED | 1))
 SHORT_BYTES = 7
 
@@ -88,8 +88,8 @@ class FrameParser:
         self._in_parts = False
         self._limiter = RateLimiter()
 
-    def is_text(self, data: bytes, byte: int) -> bool:
-        """Whether `data` is one text message, of this one byte, and no part of an earlier one."""
+    def is_one_byte(self, data: bytes, byte: int) -> bool:
+        """Whether `data` is a whole text message of just this byte, and ends no earlier one."""
         return (
             len(data) == SHORT_BYTES
             and data.startswith(SHORT_HEAD)

@@ -1,4 +1,4 @@
-"""Takes connections over from web servers that know nothing of it."""
+"""Takes connections over from web servers, which do not notice."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from typing import Any
 
 # Of a connection, each way: what the kernel holds can no longer be replaced by newer data.
 KERNEL_BYTES = 64 * 1024
-GIVEN = ("werkzeug.socket", "gunicorn.socket")  # where servers put a connection in the environ
+ENVIRON_KEYS = ("werkzeug.socket", "gunicorn.socket")  # under which servers expose a connection
 
 
 def connection_of(environ: dict[str, Any]) -> Any:
-    """Return a request's connection, None where the server gives none that can be taken."""
-    for name in GIVEN:
+    """Return a request's connection, None if its server exposes none that can be taken over."""
+    for name in ENVIRON_KEYS:
         if connection := environ.get(name):
             return bare(connection)
     return None
 
 
 def bare(connection: Any) -> Any:
-    """Return the connection, None under TLS, which has what it read in a buffer of its own."""
+    """Return the connection, None under TLS, which buffers what it has read."""
     return None if hasattr(connection, "pending") else connection
 
 
 class NoFileLeft(OSError):
-    """A connection would take a file descriptor that is to be left to requests."""
+    """A connection would take a file descriptor that is reserved for requests."""
 
 
 def take(connection: Any, start_response: Callable[..., Any], files: int) -> Any:
     """Take a connection over, with a descriptor below `files`; return it. Raises OSError.
 
-    The server is left with a connection that has ended: it reads nothing, and what it sends, or
-    does to end it, reaches nobody.
+    The server keeps a connection that has ended: it reads nothing from it, and what it sends or
+    does to close it reaches nobody.
     """
     ours = _socket.socket(fileno=os.dup(connection.fileno()))
     if ours.fileno() >= files:
         ours.close()
         raise NoFileLeft
     os.dup2(_ended(), connection.fileno(), inheritable=False)
-    start_response("101 Switching Protocols", [])  # a server has to be told something
+    start_response("101 Switching Protocols", [])  # WSGI requires some status
     return prepared(ours)
 
 

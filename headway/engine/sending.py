@@ -19,8 +19,8 @@ MAX_BACKLOG_BYTES = 512 * 1024  # beyond it a client is dropped
 class FrameSender:
     """Sends frames to one client: what it takes at once, the rest as it takes more.
 
-    Any thread may call it. What it has and its connection change only under its lock, which nothing
-    that waits is done under.
+    Any thread may call it. Its state changes only under its lock, and nothing that blocks is done
+    under that.
     """
 
     __slots__ = ("_answered", "_backlog", "_connection", "_engine", "_heard", "_lock", "closed")

@@ -69,20 +69,20 @@ class Socket(Connection):
         with self._lock:  # nobody else sends before
             try:
                 self._engine.enter(self)
-            except OSError:  # the system watches as many as it may
+            except OSError:  # epoll watches as many as the system allows
                 return self.abort(self._engine.reason.TRANSPORT_ERROR)
             self.send_frame(head)
 
     def receive(self) -> None:
-        """Read and queue what the client has sent, which of a closed one nobody wants."""
+        """Read and queue what the client has sent; from a closed connection nothing is read."""
         with self._lock:
             data = None if self.closed else self._read()
             if data is None:
                 return
             if not data:
                 return self.abort(self._engine.reason.TRANSPORT_CLOSE)
-            # All that an idle client sends, once for each ping, which no limit has to count.
-            answers = not self._heard and self._parser.is_text(data, ANSWER[0])
+            # An idle client sends only this, once for each ping: it need not count for its limits.
+            answers = not self._heard and self._parser.is_one_byte(data, ANSWER[0])
             self._heard = True
             if not answers:
                 self._take(data)
@@ -115,7 +115,7 @@ class Socket(Connection):
     def work(self) -> bool:
         """Handle the oldest message; return whether more wait that can be handled.
 
-        Those of a client that has not taken its answers wait until it has.
+        A client's messages wait while it has not taken the answers to earlier ones.
         """
         with self._lock:
             event, data = self._inbox.next()

@@ -1,7 +1,8 @@
-"""Tasks that are polled and do not change, which this process knows without reading them again.
+"""Caches the records of polled tasks, so that one that does not change need not be read again.
 
-It subscribes to the room of each. What it reads while subscribed counts until the room is told of
-anything, and no longer than MAX_AGE_SECONDS: nothing is told of a record that goes.
+This process subscribes to the room of each. A record that was read while subscribed is valid until
+anything is published to the room, and for MAX_AGE_SECONDS at most: nothing is published when a
+record expires.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from headway.store.model import TaskRecord
 
 CONFIRM_SECONDS = 2.0
 MAX_AGE_SECONDS = 10.0  # from the read of a record
-IDLE_SECONDS = 30.0  # after which a task that is no longer polled is given up
+IDLE_SECONDS = 30.0  # after which a task that is no longer polled is forgotten
 MAX_ROOMS = 10_000
 
 
@@ -74,7 +75,7 @@ class Polls:
         return stored
 
     def note(self, name: str) -> None:
-        """Note that a room was told of something, by its channel."""
+        """Note that something was published to a room, by its channel."""
         if name in self._known:  # else a read that begins from now on sees it
             with self._lock:
                 self._known.pop(name, None)
@@ -119,7 +120,7 @@ class Polls:
         return found
 
     def _replace(self, name: str, mark: object, read: Unchanged | None) -> None:
-        """Note what was read, unless there is news since, or another read has begun."""
+        """Cache what was read, unless the room has had news since, or another read has begun."""
         with self._lock:
             if self._known.get(name) is not mark:
                 return
@@ -130,7 +131,7 @@ class Polls:
                 self._polled_at[name] = read.read_at
 
     def _subscribe(self, rooms: Set[str]) -> None:
-        """Subscribe to these rooms, so that the next read of their tasks counts for longer."""
+        """Subscribe to these rooms, so that the next read of their tasks can be cached."""
         if not rooms or len(self._polled_at) + len(rooms) > MAX_ROOMS:
             return
         now = time.monotonic()
@@ -143,7 +144,7 @@ class Polls:
 
 
 def _is_quiet(stored: TaskRecord) -> bool:
-    """Whether a record is as its reader knows it, and changes only as its room is told.
+    """Whether the reader has this record already, and its room is told of each change.
 
     A position in a queue, the second part of a tag, changes with other tasks.
     """

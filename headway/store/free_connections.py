@@ -9,10 +9,10 @@ from typing import Any
 
 
 class FreeConnections:
-    """A stack of connections; one that comes back goes to whoever has waited longest.
+    """A stack of connections; one that is returned goes to the caller that has waited longest.
 
-    The `queue_class` of redis-py's pool. The queues of a green process give to any of those who
-    wait: among many that come again and again, one may wait until it takes Redis for away.
+    The `queue_class` of redis-py's pool. A queue under greenlets wakes any of its waiters, so under
+    load one could wait so long that it would take Redis to be down.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -22,7 +22,7 @@ class FreeConnections:
         self._lock = Lock()
 
     def put_nowait(self, connection: Any) -> None:
-        """Give a connection back. Raises queue.Full."""
+        """Return a connection to the pool. Raises queue.Full."""
         with self._lock:
             if self._waiters:
                 self._waiters.popleft().take(connection)
@@ -42,16 +42,16 @@ class FreeConnections:
             self._waiters.append(waiter)
         try:
             waiter.wait(timeout)
-        except BaseException:  # a greenlet may be ended at any wait
-            if not self._leave(waiter):
+        except BaseException:  # a greenlet may be killed at any wait
+            if not self._withdraw(waiter):
                 self.put_nowait(waiter.connection)
             raise
-        if self._leave(waiter):
+        if self._withdraw(waiter):
             raise Empty
         return waiter.connection
 
-    def _leave(self, waiter: _Waiter) -> bool:
-        """Have someone wait no more; return whether they were still waiting."""
+    def _withdraw(self, waiter: _Waiter) -> bool:
+        """Stop waiting; return False if a connection had been handed over already."""
         with self._lock:
             waits = waiter in self._waiters
             if waits:
@@ -60,7 +60,7 @@ class FreeConnections:
 
 
 class _Waiter:
-    """Someone who waits for a connection."""
+    """A caller that waits for a connection."""
 
     def __init__(self) -> None:
         self.connection: Any = None

@@ -1,4 +1,4 @@
-"""What Redis keeps of tokens: that some are revoked or used up, for as long as they would last."""
+"""Revoked and used-up tokens in Redis, which are kept until they would have expired."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class TokenRecords:
         self._functions = functions
 
     def revoke(self, subject: str, token_id: str) -> None:
-        """Have one token no longer open a task or an owner's tasks.
+        """Revoke one token for a task or for an owner's tasks.
 
-        Raises ValueError if that is no token's id.
+        Raises ValueError if `token_id` is not the id of a token.
         """
         ends = ends_of(token_id)
         if ends is None:
@@ -30,17 +30,17 @@ class TokenRecords:
             self._revoke(subject, token_id, 0, seconds)
 
     def revoke_all(self, subject: str) -> None:
-        """Have all tokens that were made so far no longer open a task or an owner's tasks."""
+        """Revoke all tokens that were made so far for a task or for an owner's tasks."""
         self._revoke(subject, ALL, int(time.time() * 1e6), MAX_SECONDS)
 
     def log_out(self, owner: str) -> None:
-        """Have the websockets end that an owner has opened so far."""
+        """Close the websockets that an owner has opened so far."""
         self._revoke(of_login(owner), ALL, int(time.time() * 1e6), DAY_SECONDS)
 
     def begin_check(self, claims: Sequence[str]) -> Callable[[], list[bool]]:
-        """Ask which claims are of revoked tokens; the returned function waits for the answer.
+        """Ask which claims are of revoked tokens; return a function that waits for the answer.
 
-        It must be called.
+        It must be called. `claims` are as tokens.lua says.
         """
         reply = self._functions.begin("revoked", [], claims)
         return lambda: [bool(each) for each in reply()]
@@ -50,7 +50,7 @@ class TokenRecords:
         return all(self.begin_check(grant.claims)())
 
     def use_up(self, grant: Grant) -> bool:
-        """Whether this is the one use of a token that is for one; from then on it is not."""
+        """Use up a single-use token; return False if it has been used before."""
         client = self._functions.client
         keys = self._functions.keys
         milliseconds = max(1, int((grant.ends + 1 - time.time()) * 1000))

@@ -1,4 +1,4 @@
-"""Keeps the whole text of a stream in a file of its task, once it has more than streams keep."""
+"""Keeps the whole text of a stream in a file of its task, once the stream is full."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PIECE_BYTES = 1024 * 1024
 
 
 class Overflow:
-    """All that a stream has: in memory while Redis takes it, then in a file of its task.
+    """The whole text of a stream: in memory until the stream is full, then in a file of its task.
 
-    A run that goes on has a file of its own, which begins with what was saved: the run before may
-    still be writing to its own.
+    A run that resumes the task begins a file of its own with the saved text: the run before may
+    still be writing to its file.
     """
 
     def __init__(self, run: Run, stream: str, saved: int | None) -> None:
-        """`saved` is how many bytes the file had at the last save, None for no file by then.
+        """`saved` is how many bytes the file had at the last save, None if there was none.
 
         Raises ConfigError without a place for files.
         """
@@ -48,7 +48,7 @@ class Overflow:
         self._max_bytes = int(settings.FILE_MAX_BYTES.read(conf))
         self._saved = saved
         self.has_begun = False
-        self._early = bytearray()  # what the stream has, before there is a file
+        self._early = bytearray()  # the text, until there is a file
         self._file: GrowingFile | None = None
         self._key = ""
         self._head = b""
@@ -56,10 +56,10 @@ class Overflow:
         self._noted: int | None = None  # the size that the record knows
         self._may_be_noted = False
         self._has_failed = False
-        # Whether the record says of the stream that the file takes the rest; it does from the
-        # beginning where a run before has saved its own.
+        # Whether the stream's state in the record is 'spilled': from the beginning if an earlier
+        # run has saved a file.
         self.is_named = saved is not None
-        self.size = 0  # that the file has, or should have where it failed
+        self.size = 0  # bytes of the file, or those that it should have after a failure
 
     def begin(self) -> None:
         """Take over what earlier runs have written, once. Raises RedisUnavailable, OSError."""
@@ -89,7 +89,7 @@ class Overflow:
             self.add(GAP.format(left).encode())
 
     def add(self, data: bytes) -> None:
-        """Keep what the stream has next. Raises OSError where the file cannot be written."""
+        """Append text in UTF-8. Raises OSError if the file cannot be written."""
         if self._file is None:
             self._early += data
             return
@@ -105,7 +105,7 @@ class Overflow:
         self._file.write(data)
 
     def spill(self) -> None:
-        """Begin the file with all that the stream has, and have it stay. Raises OSError."""
+        """Write the text so far to a file, and sync it. Raises OSError."""
         if self._file is None:
             self._file = self._store.begin(self._run.task_id)
             self._key = self._file.key
@@ -115,7 +115,7 @@ class Overflow:
         self.sync()
 
     def in_record(self) -> Overflowing:
-        """Return what the record is to know of the file with the stream's next text."""
+        """Return what the next write of the stream notes of the file in the record."""
         if self._file is None or self._has_failed:
             return Overflowing(self.file_name, has_failed=self._has_failed)
         self._may_be_noted = True
@@ -123,13 +123,13 @@ class Overflow:
         return Overflowing(self.file_name, noted(*about))
 
     def fail(self) -> None:
-        """Give the file up; what it has by now stays, if the record may know it."""
+        """Stop writing the file; it stays as it is if the record may name it."""
         self._has_failed = True
         self.size = max(self.size, self._saved or 0)
         self.close()
 
     def sync(self) -> int:
-        """Have the file survive a power cut; return its size. Raises OSError."""
+        """Sync the file, so that it survives a power cut; return its size. Raises OSError."""
         if self._file is not None and not self._has_failed:
             self._file.sync()
         return self.size
@@ -155,7 +155,7 @@ class Overflow:
         return outcome
 
     def close(self) -> None:
-        """Close the file, to which nothing is added any more; delete it if no record knows it."""
+        """Close the file; delete it if no record can name it."""
         if self._file is not None:
             with suppress(OSError):  # a disk may say only now that it is full
                 self._file.close()

@@ -1,4 +1,4 @@
-"""Sends the text of one stream to the record, and to the file that takes what is too much."""
+"""Sends the text of one stream to the record and, once that is full, to the overflow file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONTINUATION = range(0x80, 0xC0)  # bytes of UTF-8 that begin no character
 class StreamSender:
     """Sends the text of one stream, piece by piece, each once.
 
-    What it takes it gives to `overflow` too, and that alone once the stream has its limit.
+    It passes the text to `overflow` too, which alone takes it once the stream is full.
     """
 
     def __init__(self, stream: TextStream, run: Run) -> None:
@@ -29,17 +29,17 @@ class StreamSender:
         self._run = run
         self._backend = run.task.backend
         self._max_bytes = int(settings.STREAM_MAX_BYTES.read(self._backend.app.conf))
-        # What may turn out to be the beginning of a secret, also as the task was last saved.
+        # The end of the text, where it may begin a secret; at first, that of the last save.
         self.held_back: str = run.checkpoint.held_back(stream.name)
         self._taken = 0  # characters of what is unsent
         self._unsent = b""
         self.sent = 0  # bytes of this attempt in Redis
         self._told_closed: bool | None = None  # None: nothing has been sent
         self.overflow: Overflow | None = None
-        self._is_cut_off = False  # as the file cannot be written
+        self._is_cut_off = False  # whether the file could not be written
         self.format = ""  # plain text
         self.has_ended = False
-        self.is_full = False  # and no file takes the rest
+        self.is_full = False  # with no file that takes the rest
 
     def send(self) -> bool:
         """Send what has been written, in one piece of at most MAX_CALL_BYTES.
@@ -51,11 +51,11 @@ class StreamSender:
             return not self.has_ended and self._send()
         except RedisUnavailable:
             raise
-        except Exception:  # it would fail for ever, and the task would wait for ever
+        except Exception:  # it would fail each time, and the task would wait for ever
             return self._cut_off()
 
     def sync(self) -> bool:
-        """Have the file survive a power cut; return False where that is yet to be told to fail."""
+        """Sync the file; return False if that failed, and the record has yet to be told."""
         try:
             if self.overflow is not None:
                 self.overflow.sync()
@@ -65,11 +65,11 @@ class StreamSender:
 
     @property
     def file_size(self) -> int | None:
-        """Return how many bytes the file should have that takes the rest, None where none does."""
+        """The size in bytes that the overflow file should have, None without one."""
         return self._overflow.size if self._overflow and self._overflow.is_named else None
 
     def _cut_off(self) -> bool:
-        """Take no more text; return whether the record is yet to say that the file lacks it."""
+        """Take no more text; return whether the record has yet to say that the file lacks some."""
         about = (self.stream.name, self._run.task_id)
         logger.exception("The stream %s of task %s is cut off", *about)
         if self._overflow is None or self._is_cut_off:
@@ -128,11 +128,11 @@ class StreamSender:
 
     @property
     def _overflow(self) -> Overflow | None:
-        """Return what takes all text beside Redis, None while it does not."""
+        """The overflow once it takes all text beside Redis, else None."""
         return self.overflow if self.overflow is not None and self.overflow.has_begun else None
 
     def _note_taken(self) -> None:
-        """Note that all that was taken is where it belongs."""
+        """Note that all the text taken so far is stored."""
         self._unsent = b""
         self.stream.note_stored(self._taken)
         self._taken = 0
@@ -165,7 +165,7 @@ class StreamSender:
         self.finish()
 
     def finish(self) -> None:
-        """Keep nothing open."""
+        """Close the overflow file, if there is one."""
         if self.overflow is not None:
             self.overflow.close()
 

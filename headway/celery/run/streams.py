@@ -1,4 +1,7 @@
-"""Sends what a run writes to its streams to the record, from a thread of its own."""
+"""Sends what a run writes to its streams to the record, from a thread of its own.
+
+As a new attempt claims its task, claim.lua cuts the streams back to the last save.
+"""
 
 from __future__ import annotations
 

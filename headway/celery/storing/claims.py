@@ -22,13 +22,13 @@ from headway.store.records import Records
 
 logger = logging.getLogger(__name__)
 
-# How long a claim waits at most for the first sweep after Redis was away.
+# How long a claim waits, at most, for the first sweep after Redis was away.
 EARLY_SECONDS = 10.0
 EARLY_PAUSE_SECONDS = 0.1
 
 
 class RunClaims:
-    """Claims records, and sees to the tasks that may not be run."""
+    """Claims records for runs, and handles deliveries whose claim is refused."""
 
     def __init__(self, backend: Any, records: Records) -> None:
         self._backend = backend
@@ -84,7 +84,7 @@ class RunClaims:
 
 
 def _until_swept(claim: Callable[..., Outcome]) -> Outcome:
-    """Claim, and again while Redis was away and no sweep has seen it since."""
+    """Claim; repeat that while no sweep has seen Redis since it was away."""
     began = time.monotonic()
     while True:
         patient = time.monotonic() - began < EARLY_SECONDS

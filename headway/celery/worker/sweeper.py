@@ -1,6 +1,6 @@
-"""Sweeps, and acts on what that finds: due and exhausted tasks, and ends with dependents.
+"""Sweeps, and acts on what a sweep finds: due and exhausted tasks, ends that have dependents.
 
-The sweep itself (sweep.lua) requeues lost tasks.
+The sweep itself, in sweep.lua, requeues lost tasks: see `requeue_lost` in transition.lua.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from headway.store.restored import Memory
 
 logger = logging.getLogger(__name__)
 
-# What one task, or one duty, may raise without an end of the rest. Receivers of signals and error
-# callbacks of the project run here: `sys.exit()` in one would end the thread without a word.
+# What one task, or one duty, may raise without stopping the rest. Receivers of signals and error
+# callbacks of the project run here: `sys.exit()` in one would silently end the thread.
 FAULTS = (Exception, SystemExit)
 BATCH = 100
-SAY_EVERY_SECONDS = 60.0
-SHOWN = 5  # keys that one line of the log names
+LOG_PAUSED_SECONDS = 60.0  # between two warnings that everything is paused
+MAX_KEYS_LOGGED = 5
 SET_ASIDE = (
-    "%d keys in Redis held another type than Headway gave them, so what they were for is begun "
-    "again: they are kept for a week under headway:damaged: (%s)"
+    "%d keys in Redis held another type than Headway gave them. They start empty; what they held "
+    "is kept for a week under headway:damaged: (%s)"
 )
 
 
 class Sweeper:
-    """Does the maintenance of all workers' tasks; one worker at a time is the leader."""
+    """Sweeps for one worker: its cancelled runs and, while it is the leader, all tasks."""
 
     def __init__(
         self, backend: LiveBackend, worker_id: str, end_runs: Callable[[set[str]], None]
     ) -> None:
-        """`end_runs` ends this worker's runs of cancelled tasks."""
+        """`end_runs` ends those of this worker's runs whose cancelled tasks have these ids."""
         self._backend = backend
         self._id = worker_id
         self._end_runs = end_runs
         self._memory = Memory(settings.DATA_DIR.read(backend.app.conf))
-        self._paused_said_at = -inf
+        self._paused_logged_at = -inf
         self._missing: set[str] = set()
-        self._logged: deque[str] = deque(maxlen=1000)  # ids that are in the log already
+        self._logged: deque[str] = deque(maxlen=1000)  # ids of tasks whose errors were logged
 
     def sweep(self, stop: threading.Event) -> None:
         """Sweep until nothing is left to do now, or `stop` is set."""
@@ -59,13 +59,13 @@ class Sweeper:
         while has_more and not stop.is_set():
             sweep = self._backend.records.maintenance.sweep(self._id, BATCH, self._memory.seen)
             self._memory.note(sweep.seen)
-            self._say_paused(sweep.paused)
+            self._log_paused(sweep.paused)
             for task_id, why in sweep.broken.items():
                 logger.error(
                     "The record of task %s cannot be handled and is left: %s", task_id, why
                 )
             if sweep.set_aside:
-                logger.error(SET_ASIDE, len(sweep.set_aside), sweep.set_aside[:SHOWN])
+                logger.error(SET_ASIDE, len(sweep.set_aside), sweep.set_aside[:MAX_KEYS_LOGGED])
             # Due tasks come last: a broker that is away must not hold up the rest of the sweep.
             self._for_each(self._backend.runs.give_up, sweep.exhausted)
             self._for_each(self._backend.dependents.notify_dependents, sweep.ended)
@@ -74,13 +74,13 @@ class Sweeper:
             has_more = sweep.has_more
 
     def remember(self) -> None:
-        """Save which state of Redis was seen."""
+        """Save the state of Redis that was seen last, to notice a restored backup."""
         self._memory.save()
 
     def check_missing(self) -> None:
-        """Send each message again that two checks in a row have missed: it is lost.
+        """Publish each message again that two checks in a row have not found: it is lost.
 
-        Age plays no part. If the message turns up after all, its delivery is dropped at the claim.
+        Its age does not matter. If it turns up after all, its delivery is refused at the claim.
         One left unacknowledged by a worker that was killed before starting it is withdrawn.
         """
         missed: set[str] = set()
@@ -95,7 +95,7 @@ class Sweeper:
         self._missing = missed - lost
 
     def republish(self, task_ids: Collection[str]) -> None:
-        """Send messages again, and withdraw those that a worker holds unacknowledged."""
+        """Publish messages again, and withdraw those that a worker holds unacknowledged."""
         self._backend.records.maintenance.republish(task_ids)
         broker.withdraw(self._backend.app, task_ids)
 
@@ -105,13 +105,13 @@ class Sweeper:
             self._logged.append(task_id)
             logger.error("Maintenance cannot handle %s: %s", task_id, error, exc_info=error)
 
-    def _say_paused(self, is_paused: bool) -> None:
-        """Log each minute while everything is paused, and what to do."""
-        if not is_paused or time.monotonic() - self._paused_said_at < SAY_EVERY_SECONDS:
+    def _log_paused(self, is_paused: bool) -> None:
+        """Log now and then that everything is paused, and what to do."""
+        if not is_paused or time.monotonic() - self._paused_logged_at < LOG_PAUSED_SECONDS:
             return
         paused = self._backend.records.maintenance.paused()
         waiting = len(self._backend.records.maintenance.unended())
-        self._paused_said_at = time.monotonic()
+        self._paused_logged_at = time.monotonic()
         if paused is not None:
             logger.warning(
                 "Redis holds the data of %s, and later data was seen: it was restored from "
@@ -122,11 +122,10 @@ class Sweeper:
             )
 
     def _for_each(self, duty: Callable[..., None], tasks: Iterable[tuple[Any, ...]]) -> None:
-        """Do a duty for each `(task_id, ...)`, or `(queue, ...)`; an error of one is logged, and
-        the others follow.
+        """Do a duty for each `(task_id, ...)`, or `(queue, ...)`.
 
-        Raises RedisUnavailable, and the broker's error on the second in a row: those are not the
-        tasks'.
+        An error with one of them is logged, and does not stop the others. Raises RedisUnavailable,
+        and the broker's error if it comes twice in a row: then the broker is at fault, not a task.
         """
         refused = 0
         for task_id, *rest in tasks:

@@ -50,7 +50,7 @@ export async function readNews(server, path, get, knownTag = "") {
   }
 }
 
-/** A cookie of another host's is sent where browsers keep it, as it is with the websocket. */
+/** Cookies go to another host too where the browser keeps them, as they do with the websocket. */
 export const CREDENTIALS = /** @type {const} */ ("include");
 
 /**

@@ -1,4 +1,4 @@
-/** Sees to it that all that is watched is asked for over the socket, and again on each new one. */
+/** Requests all that is watched over the socket, and again on each new socket. */
 
 import { WatchRequests } from "./watch-requests.js";
 
@@ -37,7 +37,7 @@ export class Subscriber {
     connection.on("log", ({ task_id, lines }) => this.#onLog(task_id, lines));
   }
 
-  /** Ask for what is new. All that is begun in one turn goes out in one call. */
+  /** Ask for what is new. What is watched within one turn of the event loop is asked for in one call. */
   askSoon() {
     queueMicrotask(() => this.#ask());
   }
@@ -58,7 +58,7 @@ export class Subscriber {
   }
 
   /**
-   * Have no more news of a task.
+   * Stop watching a task.
    *
    * @param {string} taskId
    */
@@ -83,7 +83,7 @@ export class Subscriber {
     if (isBack) return this.askAllAgain();
     if (this.#asking) return;
     for (const [, task] of this.#tasks.entries) {
-      // The server's news are the sign that the queue has moved.
+      // News of the server are a sign that the queue has moved.
       if (task.snapshot?.phase === "queued") task.asked = false;
     }
     this.#ask();
@@ -119,7 +119,7 @@ export class Subscriber {
   }
 
   /**
-   * Wait for an answer. On a socket that has answered before, a question on its way is no loss of
+   * Wait for an answer. On a socket that has answered before, waiting for the next answer does not count as a loss of
    * connection, unless it takes long.
    *
    * @param {Promise<void>} answer

@@ -4,7 +4,7 @@
  * @typedef {object} StreamEvent text that belongs at an offset, in bytes of UTF-8
  * @property {number} offset
  * @property {string} text
- * @property {number} epoch another one than before: text was taken back
+ * @property {number} epoch grows when text is cut back, as at a new attempt
  * @property {"markdown"} [format] what a stream is that is no plain text
  *
  * @typedef {object} StreamEnd how long a stream is, as a snapshot says
@@ -79,7 +79,7 @@ export class TaskStream {
 
   /** @param {StreamEvent} event whose text begins at or before the end of what is drawn */
   #add({ offset, text, epoch }) {
-    if (epoch < this.#has.epoch) return; // it has been taken back since
+    if (epoch < this.#has.epoch) return; // it has been cut back since
     const isWhole = epoch > this.#has.epoch;
     const data = bytes(text);
     const known = isWhole ? 0 : this.#has.length;
@@ -89,7 +89,7 @@ export class TaskStream {
     this.#draw(next, isWhole);
   }
 
-  /** Have nothing but this, wherever it begins. @param {StreamEvent} event */
+  /** Replace all that is drawn by this text. @param {StreamEvent} event */
   #replace({ offset, text, epoch }) {
     const end = { length: offset + bytes(text).length, epoch };
     if (!isBefore(this.#has, end)) return; // more has been pushed since

@@ -22,7 +22,7 @@ export class TrackedTask {
   line = null;
   missing = false;
   isForgotten = false;
-  /** Whether the list that should have it did not. */
+  /** Whether it was missing from a list that should have had it: it may be gone. */
   isDoubtful = false;
   /** Whether it was asked for on the present socket. */
   asked = false;
@@ -54,7 +54,7 @@ export class TrackedTask {
     this.isDoubtful = false;
   }
 
-  /** Tell the listeners what is known. Without a snapshot they take a task for gone, also while its log alone has come. */
+  /** Tell the listeners what is known. They take null for gone, so nothing is told while only a log line has come. */
   emit() {
     if (this.snapshot || this.missing) callAll(this.listeners, this.snapshot, this.line, this.isForgotten);
   }

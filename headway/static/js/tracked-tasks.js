@@ -98,7 +98,7 @@ export class TrackedTasks {
   miss(taskId) {
     const task = this.#tasks.get(taskId);
     if (!task || task.missing) return;
-    this.#lose(task, taskId);
+    this.#emitGone(task, taskId);
   }
 
   /**
@@ -113,11 +113,11 @@ export class TrackedTasks {
     this.#forgotten.set(taskId, Math.max(last, this.#forgotten.get(taskId) ?? 0));
     if (task.isForgotten) return;
     task.isForgotten = true;
-    this.#lose(task, taskId);
+    this.#emitGone(task, taskId);
   }
 
   /** @param {TrackedTask} task @param {string} taskId */
-  #lose(task, taskId) {
+  #emitGone(task, taskId) {
     task.miss();
     callAll(this.listListeners, null, taskId, task.isForgotten);
     task.emit();

@@ -51,8 +51,8 @@ elseif not held.phase then
 end
 if held.phase == 'waiting' then return 'waiting' end
 if held.phase and generation < held.generation then return 'stale' end
--- The same run asks again when its reply was lost; the pool hands on what a process of it had only
--- just begun as it died.
+-- The same run asks again if its reply was lost. Another run of this delivery means that a process
+-- died as it began, and the pool handed the delivery to another process.
 if held.fence == token then
   return redis.call('HGET', record, 'run') == run and 'claimed' or 'lost'
 end
@@ -108,7 +108,8 @@ if held.fields.streams then
 end
 fields.sends = with_send(held, send)
 fields.delivery = delivery
--- The broker need keep no former message of this id, and this one has to say that it was here.
+-- The broker need not keep a former message of this id; if it redelivers this one, that has to say
+-- that its task had a record.
 if held.fields.delivery ~= delivery then settle(held.fields.delivery) end
 if not recorded then mark_recorded(delivery, id) end
 redis.call('ZADD', LEASES, NOW + lease, id)

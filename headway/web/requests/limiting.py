@@ -1,4 +1,7 @@
-"""Counts visitors' requests and websockets against their limits."""
+"""Counts visitors' requests and websockets against their limits.
+
+What exceeds one raises `LimitReached` (headway/limits.py), which errors.py answers with 429.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from headway.limits import LimitReached, subject_of
 from headway.state import state, state_of
 from headway.web.requests.owners import cookie_sessions, current_owner
 
-LANE = "headway_lane"  # of flask.g: where the current request is, if it is costly
+LANE = "headway_lane"  # in flask.g: the lane of the current request, if it is costly
 OWNER = "headway.owner"  # in a socket's environ, once its cookie has been read
 
-# What a request to an endpoint counts as. Starts are counted where they are admitted.
+# What a request to an endpoint counts as. Starts are counted in `State.admit`.
 KINDS = {
     "headway.status": "reads",
     "headway.batch_status": "reads",

@@ -16,9 +16,9 @@ from headway.store.queries import EVERYBODY
 from headway.tokens import PREFIX, Grant, read_token
 from headway.web.requests.owners import current_owner
 
-SHOWN = "headway.token"  # in a socket's environ: the token of its connect
-TOKEN_COOKIE = "headway_token"  # of a browser that followed a link of an element with a token
-# In an environ: by the id of a token that is for one use, whether this is that use.
+CONNECT_TOKEN = "headway.token"  # in a socket's environ: the token sent with its `connect`
+TOKEN_COOKIE = "headway_token"  # set by token_links.py, for a link of an element with a token
+# In an environ: by the id of a single-use token, whether this request or socket is its use.
 USES = "headway.token_uses"
 BEARER = "bearer "
 
@@ -48,17 +48,18 @@ class Viewer(NamedTuple):
         return stored.is_revoked and self._is_named(task_id, stored)
 
     def claims(self, task_ids: Sequence[str]) -> list[str]:
-        """Return what to read these tasks with, so that a revoked token opens none."""
+        """Return the token's claims on these tasks, by which Redis tells whether it is revoked."""
         return [self.grant.claim(task_id) for task_id in task_ids] if self.grant else []
 
     def readers(self, task_ids: Sequence[str]) -> list[str]:
-        """Return who reads these tasks, so that others' are not even read."""
+        """Return the reader of each of these tasks: Redis returns none that it may not see."""
         return [EVERYBODY if self.sees_unowned else self.owner or ""] * len(task_ids)
 
     def sees_all(self, stored: TaskRecord) -> bool:
         """Whether this viewer is a task's owner or operator, who sees arguments and tracebacks.
 
-        So is the holder of a token for all of the owner's tasks, but of none for some tasks.
+        The holder of a token for all of the owner's tasks counts as the owner, that of a token for
+        some tasks does not.
         """
         holds = self.grant is not None and self.grant.owner == stored.owner
         return self._is_own(stored) or (bool(stored.owner) and holds and not stored.is_revoked)
@@ -97,20 +98,20 @@ def current_viewer() -> Viewer:
 
 
 def carried_token(viewer: Viewer) -> dict[str, Any]:
-    """Return the token in the page's address, as a query for its links; {} for none."""
+    """Return the token in the page's address, as a query for the page's links; {} for none."""
     token = request.args.get("token", "")
     return {"token": token} if viewer.grant and token.startswith(PREFIX) else {}
 
 
 def held_token(viewer: Viewer) -> str:
-    """Return the token that the current request shows, for its page's element; "" for none."""
+    """Return the current request's token, for the element of its page; "" for none."""
     return _token_of(request.environ) if viewer.grant else ""
 
 
 def viewer_of(
     app: Flask, environ: MutableMapping[str, Any], owner: str | None, sees_unowned: bool = False
 ) -> Viewer:
-    """Return the viewer with this owner and with the token in a request's or socket's environ."""
+    """Return the viewer of this owner and of a valid token in a request's or socket's environ."""
     text = _token_of(environ)
     grant = read_token(text, secret_keys_of(app)) if text else None
     if grant is not None and grant.has_ended:
@@ -121,7 +122,7 @@ def viewer_of(
 
 
 def _is_its_use(app: Flask, environ: MutableMapping[str, Any], grant: Grant) -> bool:
-    """Whether this is the request, or the socket, that a token for one use opens."""
+    """Whether this request, or socket, is the one that a single-use token opens."""
     found: dict[str, bool] = environ.setdefault(USES, {})
     if grant.token_id not in found:
         found[grant.token_id] = state_of(app).records.tokens.use_up(grant)
@@ -129,32 +130,32 @@ def _is_its_use(app: Flask, environ: MutableMapping[str, Any], grant: Grant) -> 
 
 
 def note_token(app: Flask, environ: MutableMapping[str, Any], auth: Any) -> None:
-    """Store in a socket's environ the token that its client sent with its connect.
+    """Store in a socket's environ the token sent with its `connect`, and what that opens.
 
-    And what the token opens, so that the socket ends with it.
+    So that the socket ends with the token.
     """
     found = auth.get("token") if isinstance(auth, dict) else None
     if isinstance(found, str):
-        environ[SHOWN] = found
+        environ[CONNECT_TOKEN] = found
     grant = viewer_of(app, environ, None).grant
     if grant is not None:
         environ[GRANT] = grant
 
 
 def secret_keys_of(app: Flask) -> list[str]:
-    """Return the keys whose tokens an app accepts; it signs with the last one."""
+    """Return the keys that an app accepts in the signature of a token; it signs with the last."""
     own = app.config["HEADWAY_SECRET_KEY"]
     name = "HEADWAY_SECRET_KEY_FALLBACKS" if own else "SECRET_KEY_FALLBACKS"
     return [*filter(None, [*(app.config.get(name) or ()), own or app.secret_key])]
 
 
 def _token_of(environ: MutableMapping[str, Any]) -> str:
-    """Return the token that is shown, "" for none; tokens of other kinds may be an app's own."""
+    """Return the first token of ours in an environ, "" for none; an app may have its own kinds."""
     header = environ.get("HTTP_AUTHORIZATION", "")
     query = environ.get("QUERY_STRING", "")
     bearer = header[len(BEARER) :].strip() if header[: len(BEARER)].lower() == BEARER else ""
     in_query = parse_qs(query).get("token", []) if "token=" in query else []
     cookies = environ.get("HTTP_COOKIE", "")
     in_cookie = parse_cookie(cookies).getlist(TOKEN_COOKIE) if TOKEN_COOKIE in cookies else []
-    found = [environ.get(SHOWN, ""), bearer, *in_query, *in_cookie]
+    found = [environ.get(CONNECT_TOKEN, ""), bearer, *in_query, *in_cookie]
     return next((text for text in found if text.startswith(PREFIX)), "")

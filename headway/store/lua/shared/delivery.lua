@@ -9,7 +9,7 @@ local function settle(delivery)
   redis.call('ZREM', index, tag)
 end
 
--- Have a message that the broker may give back say that its task had a record.
+-- Have a message that the broker may redeliver say that its task had a record.
 local function mark_recorded(delivery, id)
   local unacked, _, tag = string.match(delivery, '^(%S+) (%S+) (%S+)$')
   local entry = tag and redis.call('HGET', unacked, tag)
@@ -44,9 +44,9 @@ local function is_forgotten(held)
   return not held.fields.phase and held.fields.sends ~= nil
 end
 
--- Whether the delivery (token, generation) may write to this record: nil, or why not. `generation`
--- grows with each retry and replacement of one id; without a fence, nobody has that one now. Without its
--- revoked tokens, a run from which it was taken could write. While a person is being asked, none may.
+-- Why the delivery (token, generation) may not write to this record; nil if it may. `generation` grows
+-- with each retry and replacement under one id. An empty fence means that no run has the task; the
+-- revoked tokens keep out the runs that had it before. While a person is being asked, none may write.
 local function refusal_of(held, token, generation)
   if FINAL[held.phase] or is_forgotten(held) then return 'final' end
   if token == '' or not held.phase then return nil end

@@ -40,7 +40,7 @@ local STATE = {scheduled = 'PENDING', queued = 'PENDING', retrying = 'PENDING',
   cancelled = 'REVOKED'}
 local FINAL = {succeeded = true, failed = true, cancelled = true}
 
-local function text(fragment)  -- of a JSON string that needs no escapes
+local function text(fragment)  -- the text of a JSON string without escapes
   return fragment and string.sub(fragment, 2, -2)
 end
 
@@ -80,7 +80,8 @@ local function compose(head, id, fields, static, position, queue, streams, tail)
     ',"queue":' .. queue .. ',"streams":' .. streams .. '}' .. tail
 end
 
--- Of a record's fields: a tag that changes with what is shown, and the snapshot as JSON.
+-- Return, for a record's fields, a tag that changes whenever the snapshot does, and the snapshot as
+-- JSON.
 local function render(id, fields)
   local position, queue = 'null', 'null'
   if fields.phase == '"queued"' and fields.queue then
@@ -171,7 +172,7 @@ local function next_version(version)
   return integer(math.max(number(version) + 1, NOW))
 end
 
--- Whether what went wrong is what a field holds, and not that Redis refuses a command.
+-- Whether an error comes from what a field holds, and not from a command that Redis refuses.
 local function is_damage(problem)
   return type(problem) == 'string'
 end
@@ -190,8 +191,8 @@ local function show(record)
   if not is_damage(tag) then error(tag) end
 end
 
--- The same for a run that makes these changes: SHORT where the task goes on running and all of them
--- are DYNAMIC.
+-- Return a record for a run that makes these changes: the SHORT names suffice if the task goes on
+-- running and all of them are DYNAMIC.
 local function load_for_run(record, changes)
   local short = changes.phase == '"running"'
   for name in pairs(changes) do short = short and IS_DYNAMIC[name] end
@@ -199,7 +200,7 @@ local function load_for_run(record, changes)
   return held.short and held.phase ~= 'running' and load(record) or held
 end
 
--- The fields of a record that nobody has written yet.
+-- The fields of a new record.
 local function new_fields(name, title, max_attempts)
   return {name = name, title = title, phase = '"queued"', current = '0',
     total = '1', status = '"Pending..."', step = 'null', result = 'null', result_size = 'null',
@@ -209,8 +210,8 @@ local function new_fields(name, title, max_attempts)
     max_fraction = '0'}
 end
 
--- Keep a list, or a key of its index, for as long as its tasks; for a while longer, so that not each
--- new one puts its end off.
+-- Keep a list, or a key of its index, for as long as its tasks; an hour longer, so that not every new
+-- task has to renew its expiry.
 local function keep_for(key, ttl)
   if redis.call('PTTL', key) < ttl then redis.call('PEXPIRE', key, ttl + HOUR / 1000) end
 end
@@ -229,7 +230,7 @@ local function may_be_parent(parent, id)
   return parent ~= id and string.find(parent, '^%w[%w-]*$')
 end
 
--- The owner of a new record: who is named, or where that is '', whose the task is that started it.
+-- The owner of a new record: the given one or, if that is '', the one of the task that started it.
 resolve_owner = function(owner, parent, id)
   if owner ~= '' or not may_be_parent(parent, id) then return owner end
   return redis.call('HGET', record_key(parent), 'owner') or ''

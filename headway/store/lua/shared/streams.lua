@@ -1,8 +1,8 @@
 -- Streams: texts that a task's runs write, each a string of UTF-8 beside the record.
 --
 -- The record's field `streams` says which there are, in the order in which they began: for each
--- '<name> <epoch> <start> <saved> <state>;'. A reader of bytes of another epoch reads all
--- again: since then some were taken back. `start` is where the present attempt's text begins, and
+-- '<name> <epoch> <start> <saved> <state>;'. A reader that has text of another epoch reads all again:
+-- some was cut since (see `cut_streams`). `start` is where the present attempt's text begins, and
 -- `saved` how long the stream was at the last save, in bytes. `state` is 'open', 'closed', 'full',
 -- 'spilled' where a file of the task, '<name>.txt', has the whole text, or 'partial' where that file
 -- lacks some of it.
@@ -18,7 +18,7 @@ local function formats_of(field)
   return all
 end
 
--- Note what a stream is; returns whether that is news.
+-- Note a stream's format; return whether that is news.
 local function note_format(record, name, format)
   local field = redis.call('HGET', record, 'stream_formats') or ''
   if formats_of(field)[name] == format then return false end
@@ -60,8 +60,8 @@ local function has_file(stream) return stream.state == 'spilled' or stream.state
 -- Whether a stream takes no more.
 local function is_full(stream) return stream.state == 'full' or has_file(stream) end
 
--- The last line of a stream that has all it may have. With the name of the file that takes the rest
--- ('' none), and whether it does.
+-- The last line of a full stream. `file` is the name of the file that has the rest ('' none), and
+-- `takes_rest` whether it has.
 local function end_of_stream(most, file, takes_rest)
   local why = ''
   if file ~= '' then
@@ -116,8 +116,8 @@ local function saved_streams(id, field)
   return streams_field(all)
 end
 
--- Cut each stream back to the last save, for a new attempt, or to nothing for another task. Returns
--- the field as it is then, and the files that have text which was cut, by name.
+-- Cut each stream back to the last save as a new attempt claims the task, or to nothing for another
+-- task under its id. Returns the new field, and the names of the files that hold text which was cut.
 local function cut_streams(id, field, is_another)
   local all, outdated = streams_of(field), {}
   for _, stream in ipairs(all) do

@@ -1,20 +1,20 @@
--- How a record changes: each change is one `store_version`, and those of several functions have
--- names.
+-- The changes of a record that several functions make. Each is stored, versioned and published by
+-- `store_version`.
 
--- Celery's own form of what has no result that a worker made.
+-- Celery's result meta of a state for which no worker has made one.
 local function celery_meta(id, state, result)
   local date_done = state == 'REVOKED' and format_time(NOW) or 'null'
   return '{"status":"' .. state .. '","result":' .. (result or 'null') ..
     ',"traceback":null,"children":[],"date_done":' .. date_done .. ',"task_id":"' .. id .. '"}'
 end
 
--- Who depends on the end of a task with this message, which says it first: a chord ('always'), a
--- chain or error callbacks ('failure'), or nobody ('').
+-- Which ends of a task have dependents to notify, by its message's first key: 'always' for a chord,
+-- 'failure' for a chain or error callbacks, '' for none.
 local function dependents_of(message)
   return string.match(message, '^{"dependents": "(%a+)"') or ''
 end
 
--- Tell a task's room of an event, and its owner's, unless it is a part of another task.
+-- Publish an event to a task's room and, unless it is a part of another task, to its owner's.
 local function publish_event(id, fields, event)
   local redis = server()
   local owner = fields.owner or ''
@@ -26,7 +26,7 @@ local count_part  -- see parts.lua
 local store_version
 do  -- see points.lua
 
--- Note that dependents have to be told of a task's end. `held.teller`: '1' if its writer does now.
+-- Note that a task's dependents have to be notified. `held.teller`: '1' if the end's writer does it.
 local function note_dependents(id, held, fields, phase, ttl)
   local who, due = fields.dependents or held.fields.dependents, NOW
   if who == 'unknown' then
@@ -39,7 +39,7 @@ local function note_dependents(id, held, fields, phase, ttl)
   redis.call('ZADD', UNNOTIFIED, due, id)
 end
 
--- What goes with a change of phase: whose the task is now, and when its record ends.
+-- Change what goes with a phase: queues, lease, question, delivery, the outbox, dependents.
 local function transition(record, id, held, fields, phase, ttl)
   local queue, before = fields.queue or held.fields.queue, held.fields.queue
   if queue and phase == 'queued' and fields.in_line ~= '1' then
@@ -103,7 +103,7 @@ store_version = function(record, id, held, changes, meta, ttl)
     if phase ~= held.phase then note_history(fields, changes, phase) end
   end
   if is_point(held, changes, phase) then note_point(record, id, fields, changes, ttl, phase) end
-  -- Reports in a row need not put the end of their record off each time.
+  -- Frequent reports need not renew the expiry of their record each time.
   local keep = phase ~= held.phase or NOW - number(fields.ttl_refreshed_at) > HOUR
   if keep then changes.ttl_refreshed_at = integer(NOW) end
   local flat = {}
@@ -126,8 +126,8 @@ store_version = function(record, id, held, changes, meta, ttl)
   end
   local owner = fields.owner or ''
   if keep then
-    -- A successor that waits for later keeps its record longer, whatever the run before it still
-    -- says.
+    -- A successor that waits for later has set a longer expiry: reports of the run before it must not
+    -- shorten that.
     if FINAL[phase] or redis.call('PTTL', record) < tonumber(ttl) then
       redis.call('PEXPIRE', record, ttl)
     end
@@ -159,7 +159,7 @@ end
 
 end
 
--- Note in an ended task which one goes on where it was saved.
+-- Note in an ended task, `source`, which task resumes it.
 local function note_continuation(source, id, ttl)
   local record = record_key(source)
   local held = load(record)
@@ -225,15 +225,15 @@ local function queued_fields(status)
     error = 'null', scheduled_for = 'null', max_fraction = '0'}
 end
 
--- Take a message that is due, to be sent now; nil where it is not wanted. Due again in 5 s if
--- unsent.
+-- Take a message that is due, to be sent now; nil if it is not wanted, or waits for its turn. It is due
+-- again in 5 s, until it is marked as published.
 local function take_due(record, id, held, ttl)
   local message = redis.call('HGET', record, 'message')
   if not message or FINAL[held.phase] or held.phase == 'waiting' then
     redis.call('ZREM', OUTBOX, id)
     return nil
   end
-  if held.cancel then  -- its run is gone, and nobody is to run it again
+  if held.cancel then  -- its run is gone, and no other is to run
     revoke(record, id, held, ttl)
     return nil
   end
@@ -255,31 +255,30 @@ local function take_due(record, id, held, ttl)
   return message
 end
 
--- Note in a record's changes that the run with this token can write no more.
+-- Have a record's changes end its fence: the run with this token can write no more.
 local function release_fence(held, token, changes)
   changes.fence = ''
   changes.revoked_tokens = held.revoked_tokens .. ' ' .. token
 end
 
--- Take a task from the run with this token, which can write no more, and have it wait for a worker
--- again.
+-- Queue a task again: the run with this token, which had it, can write no more.
 local function requeue(record, id, held, token, status, ttl)
   local fields = queued_fields(status)
   release_fence(held, token, fields)
   store_version(record, id, held, fields, celery_meta(id, 'PENDING'), ttl)
 end
 
--- The attempt with this token is lost. Returns 'cancelled', or 'requeued' when its message is to be
--- sent again, or 'exhausted' when it was the last attempt: then its holder, or maintenance for it,
--- has to store the failure soon.
+-- Queue a task again whose run with this token is lost, with its worker or its process. Returns
+-- 'requeued' if its message will be sent again; 'cancelled'; or 'exhausted' after its last attempt:
+-- then the caller, or another sweep in 5 s, has to store the failure.
 local function requeue_lost(record, id, held, token, ttl)
   settle(held.fields.delivery)
   if held.cancel then
     revoke(record, id, held, ttl)
     return 'cancelled'
   end
-  -- A run that has saved something new uses up no attempt: kill by kill, a long task comes to its
-  -- end.
+  -- A run that has saved something new uses up no attempt: so a long task ends, however often its
+  -- runs are killed.
   local has_moved_on = held.fence ~= '' and redis.call('HGET', record, 'saved_by') == held.fence
   local failed = has_moved_on and 0 or 1
   local is_last = failed == 1 and held.failures + 1 >= held.max_attempts
