@@ -1,7 +1,7 @@
 """The accept queue of a web process, with no server behind it, at the socket HEADWAY_LISTEN_FD:
 `python -m tests.accept_queue`.
 
-Each line of input, "next" or "shut", is answered by one: the port of the client that is let in, or
+Each line of input, "next" or "stop", is answered by one: the port of the client that is let in, or
 nothing.
 """
 

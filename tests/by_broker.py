@@ -62,8 +62,8 @@ class Hand:
         with running_as(task, message):
             return str(self.backend.claims.claim(message.headers["id"], task))
 
-    def park(self, message: Any) -> bool:
-        """Keep a message for its time as a worker does that got it."""
+    def defer(self, message: Any) -> bool:
+        """Defer a message until its time, as a worker does that got it."""
         return keep_until_due(plain.celery.tasks[message.headers["task"]], message)
 
     def unacked(self) -> list[str]:
@@ -93,7 +93,7 @@ class Hand:
         """
         self.redis.set("headway:last_sweep", self.records.clock.now())
         self.redis.delete("headway:grace")
-        due = self.records.maintenance.sweep("keeper").due
+        due = self.records.maintenance.sweep("leader").due
         for task_id, message in due:
             self.backend.outbox.send(task_id, message)
             self.records.outbox.mark_published(task_id)

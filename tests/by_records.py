@@ -45,7 +45,7 @@ def lapse(records: Records, task_id: str) -> None:
 
 
 def due(records: Records) -> list[str]:
-    """Return what a keeper gets to send, as if keepers had done their rounds all the time."""
+    """Return the due tasks that a sweep returns, as if there had been sweeps all the time."""
     records.client.set("headway:last_sweep", records.clock.now())
     records.client.delete("headway:grace")
-    return [task_id for task_id, _ in records.maintenance.sweep("keeper").due]
+    return [task_id for task_id, _ in records.maintenance.sweep("leader").due]

@@ -116,7 +116,7 @@ def test_a_shut_door_receives_nobody_and_lets_in_who_waits(
     assert queue.ask("next") == port_of(first)
     wait_for(lambda: waiting_in_the_kernel(listener) == 0)
 
-    queue.ask("shut")
+    queue.ask("stop")
     third = come(listener)
 
     assert queue.ask("next") == port_of(second)

@@ -449,7 +449,7 @@ def test_an_end_set_by_hand_is_the_end_and_its_run_goes_on(
 
     assert shown(records, ID) == ended
     assert (
-        records.maintenance.sweep("keeper").due
-        == records.maintenance.sweep("keeper").exhausted
+        records.maintenance.sweep("leader").due
+        == records.maintenance.sweep("leader").exhausted
         == []
     )

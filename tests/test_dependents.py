@@ -49,7 +49,7 @@ class Part:
         self.message = {"task": "part", "args": [1], "kwargs": {}, "options": options}
         self.request = dependents.request_of(self.id, self.message, **{FENCE: "token"})
 
-    def park(self, when: str = "+3600000000") -> None:
+    def defer(self, when: str = "+3600000000") -> None:
         message = dependents.marked(self.message)
         assert self.records.outbox.defer(
             self.id, 0, message=message, max_attempts=4, when=when, run=Delivery()
@@ -81,10 +81,10 @@ class Part:
 
     def maintain(self) -> None:
         """Do one round as a worker's maintenance does."""
-        duties = self.records.maintenance.sweep("keeper")
-        for task_id, token, message in duties.exhausted:
+        swept = self.records.maintenance.sweep("leader")
+        for task_id, token, message in swept.exhausted:
             self.backend.runs.give_up(task_id, token, message)
-        for task_id, message in duties.ended:
+        for task_id, message in swept.ended:
             self.backend.dependents.notify_dependents(task_id, message)
 
     def told(self) -> dict[str, str]:
@@ -124,13 +124,13 @@ def cancel(part: Part) -> None:
 
 
 def cancel_scheduled(part: Part) -> None:
-    part.park()
+    part.defer()
     cancel(part)
 
 
 def cancel_due(part: Part) -> None:
-    part.park("+0")
-    part.records.maintenance.sweep("keeper")
+    part.defer("+0")
+    part.records.maintenance.sweep("leader")
     cancel(part)
 
 
@@ -190,7 +190,7 @@ def cancel_and_claim_again(part: Part) -> None:
 
 
 def revoke_scheduled(part: Part) -> None:
-    part.park()
+    part.defer()
     part.backend.mark_as_revoked(part.id, "revoked")
 
 
@@ -237,7 +237,7 @@ def fail_and_die(part: Part) -> None:
     """Its process dies after it has stored the end, and before it told anybody."""
     part.claim()
     assert part.write(Phase.FAILED, "1") == "written"
-    assert part.records.maintenance.sweep("keeper").ended == []  # it is left to it for a while
+    assert part.records.maintenance.sweep("leader").ended == []  # it is left to it for a while
     part.records.client.zadd("headway:unnotified", {part.id: 0}, xx=True)
 
 
@@ -326,7 +326,7 @@ def test_one_at_a_time_tells(part: Part):
 
     assert part.records.maintenance.may_notify(part.id)
     assert not part.records.maintenance.may_notify(part.id)
-    assert part.records.maintenance.sweep("keeper").ended == []
+    assert part.records.maintenance.sweep("leader").ended == []
     part.records.maintenance.mark_notified(part.id)
     assert not part.records.maintenance.may_notify(part.id)
 

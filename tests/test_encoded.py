@@ -93,7 +93,7 @@ def maintain(backend: LiveBackend) -> None:
     due = backend.records.client.zrange("headway:outbox", 0, -1)
     if due:
         backend.records.client.zadd("headway:outbox", dict.fromkeys(due, 0))  # their time has come
-    duties = backend.records.maintenance.sweep("keeper")
+    duties = backend.records.maintenance.sweep("leader")
     for task_id, token, message in duties.exhausted:
         backend.runs.give_up(task_id, token, message)
     for task_id, message in duties.due:

@@ -109,7 +109,7 @@ def test_a_redis_that_takes_no_more_of_it_is_unavailable(slow: Records):
         claim(slow, megabytes=16)
 
 
-def park(records: Records, task_id: str, size: int) -> None:
+def defer(records: Records, task_id: str, size: int) -> None:
     kept = {"message": message(size), "max_attempts": 4, "when": "", "run": Delivery()}
     assert records.outbox.defer(task_id, 0, **kept) == "due"
 
@@ -119,15 +119,15 @@ def test_a_round_returns_no_more_messages_than_a_reply_should_hold(
     records: Records, megabytes: int, expected: list[int]
 ):
     for number in range(12):
-        park(records, f"task-{number}", megabytes * MEGABYTE)
+        defer(records, f"task-{number}", megabytes * MEGABYTE)
 
     rounds = []
     has_more = True
     while has_more:
-        duties = records.maintenance.sweep("keeper")
-        rounds.append(len(duties.due))
-        has_more = duties.has_more
-        for task_id, _ in duties.due:
+        swept = records.maintenance.sweep("leader")
+        rounds.append(len(swept.due))
+        has_more = swept.has_more
+        for task_id, _ in swept.due:
             records.outbox.mark_published(task_id)
 
     assert rounds == expected
@@ -143,8 +143,8 @@ def test_no_more_of_what_was_lost_either(records: Records):
         records.client.zadd("headway:leases", {task_id: 1})
     records.client.set("headway:last_sweep", records.clock.now())
 
-    first = records.maintenance.sweep("keeper")
-    second = records.maintenance.sweep("keeper")
+    first = records.maintenance.sweep("leader")
+    second = records.maintenance.sweep("leader")
 
     assert (len(first.exhausted), first.has_more) == (5, True)
     assert (len(second.exhausted), second.has_more) == (2, False)
@@ -161,8 +161,8 @@ def test_no_more_of_who_has_ended_either(records: Records):
         records.runs.claim(task_id, run, "run", message=kept, max_attempts=1, hostname="here")
         records.runs.write(StateWrite(task_id, run, Phase.SUCCEEDED, {}, "{}", "large", 1))
 
-    first = records.maintenance.sweep("keeper")
-    second = records.maintenance.sweep("keeper")
+    first = records.maintenance.sweep("leader")
+    second = records.maintenance.sweep("leader")
 
     assert (len(first.ended), first.has_more) == (5, True)
     assert (len(second.ended), second.has_more) == (2, False)

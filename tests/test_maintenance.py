@@ -1,5 +1,5 @@
-"""What the keepers of real workers see to: lost processes and messages, what is for later, what is
-cancelled.
+"""What the maintenance of real workers handles: lost processes and messages, what is for later,
+what is cancelled.
 
 Real workers run tests/plain_celery.py, a Celery project that names Headway's backend and task
 class, and nothing else.
@@ -380,10 +380,10 @@ def freed(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return connections
 
 
-def keeper_of_a_loop(
+def maintenance_of_a_loop(
     call_soon: Callable[[Callable[[], None]], object], connection: object = None
 ) -> Maintenance:
-    """A keeper whose worker's loop is as told."""
+    """Maintenance of a worker whose loop calls back by `call_soon`."""
     worker = SimpleNamespace(
         app=plain.celery,
         options={},
@@ -398,10 +398,10 @@ def keeper_of_a_loop(
 
 
 def test_a_loop_that_turns_as_soon_as_it_is_called_is_left_alone(freed: list[object]):
-    keeper = keeper_of_a_loop(lambda callback: callback())
+    maintenance = maintenance_of_a_loop(lambda callback: callback())
 
     for _ in range(2 * STUCK_AFTER):
-        keeper.loop_watch.check()
+        maintenance.loop_watch.check()
 
     assert freed == []
 
@@ -409,14 +409,14 @@ def test_a_loop_that_turns_as_soon_as_it_is_called_is_left_alone(freed: list[obj
 def test_a_loop_that_stands_still_is_freed(freed: list[object]):
     turns: list[Callable[[], None]] = []
     connection = object()
-    keeper = keeper_of_a_loop(turns.append, connection)
+    maintenance = maintenance_of_a_loop(turns.append, connection)
 
     for _ in range(STUCK_AFTER - 1):
-        keeper.loop_watch.check()
+        maintenance.loop_watch.check()
     assert freed == []
     turns[-1]()  # the loop has turned
     for _ in range(STUCK_AFTER):
-        keeper.loop_watch.check()
+        maintenance.loop_watch.check()
 
     assert freed == [connection]
 

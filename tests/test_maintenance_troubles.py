@@ -58,7 +58,7 @@ def lose(records: Records) -> None:
     records.client.zadd("headway:leases", dict.fromkeys(IDS, 0))
 
 
-def park(records: Records) -> None:
+def defer(records: Records) -> None:
     """Five that are due."""
     for task_id in IDS:
         assert (
@@ -103,7 +103,7 @@ def complaints(caplog: pytest.LogCaptureFixture) -> int:
 def test_a_message_that_cannot_be_read_fails_its_task_alone(
     keeper: Maintenance, records: Records, message: str, caplog: pytest.LogCaptureFixture
 ):
-    park(records)
+    defer(records)
     records.client.hset(f"headway:task:{BAD}", "message", message)
 
     keeper._sweep()
@@ -127,7 +127,7 @@ def test_a_message_that_cannot_be_read_fails_its_task_alone(
 def test_whatever_sending_one_raises_fails_it_alone(
     keeper: Maintenance, records: Records, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
-    park(records)
+    defer(records)
     _raise_for_one(monkeypatch, keeper._backend.outbox, "send", error)
 
     keeper._sweep()
@@ -142,7 +142,7 @@ def test_a_message_that_the_broker_does_not_take_is_left_with_one_line(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
-    park(records)
+    defer(records)
     _raise_for_one(monkeypatch, keeper._backend.outbox, "send", OperationalError("not this one"))
 
     for _ in range(3):
@@ -159,7 +159,7 @@ def test_a_message_that_the_broker_does_not_take_is_left_with_one_line(
 def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
     keeper: Maintenance, records: Records, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
-    park(records)
+    defer(records)
     asked: list[str] = []
 
     def send(task_id: str, _: Any) -> None:
@@ -177,7 +177,7 @@ def test_a_broker_or_a_redis_that_is_away_is_not_asked_for_each_task(
 @pytest.mark.parametrize("error", [RuntimeError("x"), RecursionError(), SystemExit()])
 @pytest.mark.parametrize(
     ("make", "duty"),
-    [(lose, "runs.give_up"), (cancel, "dependents.notify_dependents"), (park, "outbox.send")],
+    [(lose, "runs.give_up"), (cancel, "dependents.notify_dependents"), (defer, "outbox.send")],
 )
 def test_whatever_one_raises_the_others_have_their_turn(
     keeper: Maintenance,
@@ -219,7 +219,7 @@ def test_a_duty_that_fails_ends_no_round(
     assert len(rounds) == 2
 
 
-@pytest.mark.parametrize("make", [lose, park, cancel])
+@pytest.mark.parametrize("make", [lose, defer, cancel])
 @pytest.mark.parametrize("how", ["another type", "an unknown phase", "no numbers"])
 def test_a_record_that_no_script_can_handle_is_left_with_one_line(
     keeper: Maintenance, records: Records, make: Any, how: str, caplog: pytest.LogCaptureFixture

@@ -59,7 +59,7 @@ def test_headers_name_owner_and_title(hand: Hand):
 def test_so_does_what_waits_for_its_time(hand: Hand):
     stock = plain.stock.send_task("tests.plain_celery.add", (1, 2), countdown=60, headers=HEADERS)
 
-    assert hand.park(hand.take())
+    assert hand.defer(hand.take())
     assert owner_and_title(hand.records, stock.id) == ("ada", '"Two numbers"')
     assert hand.snapshot(stock.id)["phase"] == "scheduled"
 

@@ -35,9 +35,9 @@ def records(system: System) -> Iterator[Records]:
     client.close()
 
 
-def letters(page: Page, address: str, to: str) -> list[dict]:
+def emails_to(page: Page, address: str, to: str) -> list[dict]:
     inbox = page.request.get(f"{address}/inbox.json").json()["messages"]
-    return [letter for letter in inbox if letter["to"] == [to]]
+    return [email for email in inbox if email["to"] == [to]]
 
 
 UNKNOWN = {"type": "OutcomeUnknown", "message": "no answer after the final dot"}
@@ -52,7 +52,7 @@ def test_a_scheduled_email_is_sent_now(page: Page, system: System):
     act(card, "Run now")
 
     is_in(card, "succeeded")
-    assert len(letters(page, system.address, "now@example.com")) == 1
+    assert len(emails_to(page, system.address, "now@example.com")) == 1
 
 
 def test_a_scheduled_task_is_given_another_time(browser: Browser, system: System):
@@ -106,7 +106,7 @@ def test_an_email_that_waits_for_its_mail_server_tells_so_and_takes_it_at_once(
 
     is_in(card, "succeeded")
     expect(card).not_to_contain_text("Try")
-    assert len(letters(page, system.address, "later@example.com")) == 1
+    assert len(emails_to(page, system.address, "later@example.com")) == 1
 
 
 def test_an_email_that_nobody_can_know_of_is_sent_again_once_for_a_double_click(
@@ -131,7 +131,7 @@ def test_an_email_that_nobody_can_know_of_is_sent_again_once_for_a_double_click(
     expect(card).to_contain_text("Started again, as a new task.")
     page.reload()
     expect(cards(page)).to_have_count(2)
-    assert len(letters(page, system.address, "again@example.com")) == 1
+    assert len(emails_to(page, system.address, "again@example.com")) == 1
 
 
 def test_where_only_the_answer_was_lost_the_same_wish_again_starts_nothing_twice(

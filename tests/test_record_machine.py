@@ -1,5 +1,5 @@
-"""The record's promises under any order of events: whatever messages, runs, workers, keepers and
-people do.
+"""The record's promises under any order of events: whatever messages, runs, workers, maintenance
+and people do.
 
 Hypothesis draws the order, a real Valkey runs the scripts. The model knows only what must hold: who
 has the task, its attempt, its failures, and which messages there are. RECORD_MACHINE_EXAMPLES asks
@@ -30,9 +30,7 @@ LENGTH = 30  # steps of an example
 
 class RecordMachine(Invariants, Starting, Running, Writing, Keeping, Turns):
     def teardown(self) -> None:
-        """All workers die, again and again, and keepers do their rounds: each task comes to its
-        end.
-        """
+        """All workers die, again and again, and maintenance goes on: each task comes to its end."""
         try:
             self.look_after_all()
         finally:

@@ -27,7 +27,7 @@ def test_a_lost_run_is_queued_again_and_its_late_writes_are_refused(records: Rec
     write(records, task_id, FIRST, Phase.RUNNING, current=9, total=10)
     assert due(records) == []
     lapse(records, task_id)
-    assert claim(records, task_id, SECOND) == "running"  # until a keeper has seen to it
+    assert claim(records, task_id, SECOND) == "running"  # until a sweep has requeued it
 
     assert due(records) == [task_id]
 
@@ -58,11 +58,11 @@ def test_the_last_attempt_that_is_lost_is_handed_out_to_be_failed(records: Recor
         )
         lapse(records, task_id)
         records.client.set("headway:last_sweep", records.clock.now())
-        duties = records.maintenance.sweep("keeper")
+        duties = records.maintenance.sweep("leader")
         assert [lost[:2] for lost in duties.exhausted] == ([(task_id, "two")] if number else [])
 
     # put off, for whoever took it is storing the failure
-    assert records.maintenance.sweep("keeper").exhausted == []
+    assert records.maintenance.sweep("leader").exhausted == []
     assert write(records, task_id, Delivery("two"), Phase.FAILED)
 
 
@@ -71,11 +71,11 @@ def test_after_nobody_did_the_rounds_workers_get_the_time_to_renew(records: Reco
     claim(records, task_id, FIRST)
     lapse(records, task_id)
 
-    assert records.maintenance.sweep("keeper").due == []  # the first round ever
+    assert records.maintenance.sweep("leader").due == []  # the first round ever
     assert read(records, task_id).phase == "running"
 
 
-def test_one_keeper_at_a_time_has_the_office(records: Records):
+def test_one_worker_at_a_time_is_the_leader(records: Records):
     task_id = start(records)
     records.client.zadd("headway:outbox", {task_id: 1})
 
@@ -243,7 +243,7 @@ def test_a_retry_waits_with_its_own_message_whichever_is_stored_first(records: R
         )
 
     records.client.zadd("headway:outbox", {task_id: 1}, xx=True)
-    assert records.maintenance.sweep("keeper").due == [(task_id, successor)]
+    assert records.maintenance.sweep("leader").due == [(task_id, successor)]
     assert read(records, task_id).phase == "queued"
 
 

@@ -282,10 +282,10 @@ def test_the_outbox_holds_a_task_until_it_is_sent(records: Records):
     assert due(records) == []
 
     records.client.zadd("headway:outbox", {now: 1, later: 1})
-    duties = dict(records.maintenance.sweep("keeper").due)
+    swept = dict(records.maintenance.sweep("leader").due)
 
-    assert duties.keys() == {now, later}
-    assert duties[now] == MESSAGE
+    assert swept.keys() == {now, later}
+    assert swept[now] == MESSAGE
     assert read(records, later).phase == "queued"
     assert due(records) == []  # put off, for whoever took them is sending
     records.outbox.mark_published(now)

@@ -205,7 +205,7 @@ def test_a_message_for_later_is_acknowledged_as_it_is_kept(hand: Hand):
     plain.stock.send_task("tests.plain_celery.add", (1, 2), task_id="later", countdown=60)
     message = hand.take()
 
-    assert hand.park(message)
+    assert hand.defer(message)
 
     assert hand.unacked() == []
     assert hand.phase("later") == "scheduled"
@@ -214,11 +214,11 @@ def test_a_message_for_later_is_acknowledged_as_it_is_kept(hand: Hand):
 def test_a_message_for_later_that_comes_again_is_kept_once(hand: Hand):
     plain.stock.send_task("tests.plain_celery.add", (1, 2), task_id="later", countdown=60)
     hand.redis.lpush("celery", hand.redis.lindex("celery", 0))
-    hand.park(hand.take())
+    hand.defer(hand.take())
     hand.redis.zadd("headway:outbox", {"later": 1})
     assert hand.keep() == ["later"]
 
-    hand.park(hand.take())
+    hand.defer(hand.take())
 
     assert hand.claim(hand.take()) == "claimed"
     assert hand.take() is None

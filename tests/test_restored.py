@@ -30,7 +30,7 @@ TOO_MANY = 31  # sweeps that a Redis does not lose by merely stopping
 def sweep(records: Records, seen: Seen = NOT_SEEN):
     records.client.set("headway:last_sweep", records.clock.now() - 500_000)
     records.client.delete("headway:grace", "headway:leader")
-    return records.maintenance.sweep("keeper", seen=seen)
+    return records.maintenance.sweep("leader", seen=seen)
 
 
 def go_back(records: Records, sweeps: int) -> Seen:
@@ -43,7 +43,7 @@ def go_back(records: Records, sweeps: int) -> Seen:
 def test_each_sweep_counts_and_extra_ones_in_a_row_do_not(records: Records):
     first = sweep(records).seen
     assert sweep(records).seen == Seen(first.epoch, first.sweeps + 1)
-    assert records.maintenance.sweep("keeper").seen.sweeps == first.sweeps + 1
+    assert records.maintenance.sweep("leader").seen.sweeps == first.sweeps + 1
 
 
 def test_a_redis_that_lost_its_last_seconds_goes_on(records: Records):
@@ -70,10 +70,10 @@ def test_what_was_restored_waits_until_it_is_resumed(records: Records):
     records.client.zadd("headway:outbox", {scheduled: 1})
     records.client.zadd("headway:leases", {lost: 1})
 
-    duties = sweep(records, seen)
+    swept = sweep(records, seen)
 
-    assert duties.paused
-    assert (duties.due, duties.exhausted) == ([], [])
+    assert swept.paused
+    assert (swept.due, swept.exhausted) == ([], [])
     assert (read(records, scheduled).phase, read(records, lost).phase) == ("scheduled", "running")
     assert records.queries.overview()["paused"]
     assert {json.loads(snapshot)["task_id"] for snapshot in records.maintenance.unended()} == {
@@ -84,9 +84,9 @@ def test_what_was_restored_waits_until_it_is_resumed(records: Records):
 
     assert records.maintenance.resume()
     assert not records.maintenance.resume()
-    duties = sweep(records, seen)  # the same memory does not pause it again
-    assert not duties.paused
-    assert [task_id for task_id, _ in duties.due] in ([scheduled, lost], [lost, scheduled])
+    swept = sweep(records, seen)  # the same memory does not pause it again
+    assert not swept.paused
+    assert [task_id for task_id, _ in swept.due] in ([scheduled, lost], [lost, scheduled])
     assert not records.queries.overview()["paused"]
 
 

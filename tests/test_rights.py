@@ -81,7 +81,7 @@ def test_records_are_written_and_read_with_these_rights(admin: redis.Redis, url:
         fields = {"current": 1, "total": 2}
         write = StateWrite(task_id, RUN, phase, fields, meta="{}", name="long_task", max_attempts=4)
         assert records.runs.write(write) == "written"
-    records.maintenance.sweep("keeper")
+    records.maintenance.sweep("leader")
     records.maintenance.unconfirmed()
     records.maintenance.republish(started)
     admin.zadd("headway:libraries", {"0123456789ab": 1})

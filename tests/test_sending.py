@@ -66,7 +66,7 @@ def sent_later(hand: Hand, task_id: str) -> dict[str, Any]:
     """Have a kept message's time come, and return what is sent."""
     sent: list[dict[str, Any]] = []
     hand.redis.zadd("headway:outbox", {task_id: 1})
-    [(due, message)] = hand.records.maintenance.sweep("keeper").due
+    [(due, message)] = hand.records.maintenance.sweep("leader").due
     assert due == task_id
     with (
         Connection(transport=CapturingTransport) as connection,
@@ -135,7 +135,7 @@ def test_where_no_worker_sees_to_the_outbox_a_message_is_sent_as_celery_sends_it
 
     message = hand.take()
     assert (message.headers["id"], hand.phase(result.id)) == (result.id, "scheduled")
-    assert hand.park(message)  # by a worker that comes later
+    assert hand.defer(message)  # by a worker that comes later
     assert hand.phase(result.id) == "scheduled"
 
 
@@ -203,7 +203,7 @@ def test_a_priority_survives_a_worker_that_keeps_a_message(hand: Hand):
     hand._channel.queue_declare("celery")
     message = next(filter(None, iter(hand.take, None)))
 
-    assert hand.park(message)
+    assert hand.defer(message)
 
     assert sent_later(hand, message.headers["id"])["properties"]["priority"] == 6
 
@@ -226,7 +226,7 @@ def test_a_message_for_an_exchange_arrives_also_where_nobody_has_met_that_yet(
 
     result = task.apply_async(countdown=60, queue="topical", routing_key="a.b")
     hand.redis.zadd("headway:outbox", {result.id: 1})
-    [(task_id, message)] = hand.records.maintenance.sweep("keeper").due
+    [(task_id, message)] = hand.records.maintenance.sweep("leader").due
     app.backend.outbox.send(task_id, message)
 
     assert json.loads(hand.redis.lindex("topical", 0))["headers"]["id"] == result.id

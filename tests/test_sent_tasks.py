@@ -198,7 +198,7 @@ def test_cancelled_before_a_worker_has_it(hand: Hand):
     task_id = send_as_web_process(chord=chord, group_id="group").id
 
     assert hand.records.cancel(task_id).outcome == "cancelled"
-    assert not hand.records.maintenance.sweep("keeper").ended, "nobody knows yet who depends on it"
+    assert not hand.records.maintenance.sweep("leader").ended, "nobody knows yet who depends on it"
     assert hand.redis.zscore("headway:unnotified", task_id)
     assert hand.claim(hand.take()) == "final"
 
@@ -212,7 +212,7 @@ class TestForLater:
         task_id = send_as_web_process(countdown=60).id
         before = hand.snapshot(task_id)
 
-        assert hand.park(hand.take())
+        assert hand.defer(hand.take())
 
         after = hand.snapshot(task_id)
         assert (after["phase"], after["title"]) == ("scheduled", "Sum")
@@ -227,7 +227,7 @@ class TestForLater:
         task_id = send_as_web_process(countdown=60).id
         hand.records.cancel(task_id)
 
-        assert hand.park(hand.take())
+        assert hand.defer(hand.take())
         del hand.backend.dependents.notify_by_request
 
         assert (hand.phase(task_id), told) == ("cancelled", [task_id])

@@ -245,7 +245,7 @@ def test_a_task_that_is_lost_and_requeued_is_open(records: Records):
     claim(records, first)
     records.client.zadd("headway:leases", {first: 1})
     records.client.set("headway:last_sweep", records.clock.now())
-    records.maintenance.sweep("keeper")
+    records.maintenance.sweep("leader")
 
     assert shown(records, first).phase == Phase.QUEUED  # type: ignore[union-attr]
     assert create(records).task_id == first

@@ -1,4 +1,4 @@
-"""What workers, keepers, time and people do."""
+"""What workers, maintenance, time and people do."""
 
 from __future__ import annotations
 
@@ -116,11 +116,11 @@ class Keeping(Base):
         if after:
             self.pass_with_rounds(after)
         lapsed = self.client.zrangebyscore("headway:leases", "-inf", self.records.clock.now())
-        duties = self.records.maintenance.sweep("keeper")
+        swept = self.records.maintenance.sweep("leader")
         patient = self.client.exists("headway:grace")
         lost = {
             task_id: Run(self.task(task_id), order_of(message), token)
-            for task_id, token, message in duties.exhausted
+            for task_id, token, message in swept.exhausted
         }
         assert not (patient and lost)
         requeued = set()
@@ -134,9 +134,9 @@ class Keeping(Base):
         for run in lost.values() if gives_up else ():
             assert run.task.stray or run.token == run.task.holder.token
             assert self.store(run, Phase.FAILED, FAILURE) == "written"
-        for task_id, message in duties.due:
+        for task_id, message in swept.due:
             self.take_due(self.task(task_id), order_of(message), sends)
-        assert requeued <= {task_id for task_id, _ in duties.due}, "what was lost is sent at once"
+        assert requeued <= {task_id for task_id, _ in swept.due}, "what was lost is sent at once"
 
     @step("")
     def look(self) -> None:

@@ -60,7 +60,7 @@ class Turns(Lines):
             task.hand = [0] if takes_turn else []
 
     def made(self, task: Task, delay: int) -> str:
-        """Create a task; raise Existing as `park` does."""
+        """Create a task; raise Existing as `Outbox.defer` does."""
         started = self.records.starts.create(
             owner="ada",
             message=message_of(0),

@@ -22,7 +22,7 @@ from tests.processes import wait_for
 from tests.smtp_server import REPLIES
 
 LOST_MESSAGE_LIMIT = 30
-TWO_LOOKS_SECONDS = 12.0  # a keeper looks for lost messages every 5 s
+TWO_CHECKS_SECONDS = 12.0  # maintenance looks for lost messages every 5 s
 QUEUES = ("celery", "mail")
 
 
@@ -155,7 +155,7 @@ def many_at_once(system: System, count: int) -> Row:
         with ThreadPoolExecutor(len(one.visitors)) as pool:
             share = count // len(one.visitors)
             list(pool.map(lambda number: _start_many(one, number, share), range(len(one.visitors))))
-        time.sleep(TWO_LOOKS_SECONDS)
+        time.sleep(TWO_CHECKS_SECONDS)
         waiting = sum(start.name == "work" for start in one.starts)
         if (messages := system.records.client.llen("celery")) != waiting:
             one.row.object_to(f"{messages} messages for {waiting} waiting tasks")
