@@ -168,10 +168,9 @@ def test_the_saves_of_the_next_run_are_counted_anew(records: Records):
     task_id = claimed(records, MESSAGE)
     save = report(task_id, {"current": 1}, saved="first", save_number=7)
     assert records.runs.write(save) == "written"
-    next_run = Delivery("another", 1)
-    taken_over(records, task_id)
+    taken_over(records, task_id, "next")  # a token as long as the one before, as all are
 
-    later = save._replace(delivery=next_run, saved="second", save_number=1)
+    later = save._replace(delivery=Delivery("next", 1), saved="second", save_number=1)
     assert records.runs.write(later) == "written"
 
     assert records.client.hget(records.keys.record(task_id), "saved") == "second"
@@ -234,8 +233,8 @@ def final(records: Records, task_id: str) -> None:
     assert records.runs.write(end) == "written"
 
 
-def taken_over(records: Records, task_id: str) -> None:
-    later = Delivery("another", 1)
+def taken_over(records: Records, task_id: str, token: str = "another") -> None:
+    later = Delivery(token, 1)
     how = {"message": MESSAGE, "max_attempts": 4, "hostname": "test"}
     assert records.runs.claim(task_id, later, "run", **how) == "claimed"
 
@@ -297,17 +296,16 @@ def test_reports_put_the_end_of_their_record_off(records: Records):
 
 def test_an_ended_task_keeps_no_field_of_its_run(records: Records):
     task_id = claimed(records, MESSAGE)
-    records.runs.write(report(task_id, {"current": 1, "total": 10, "step": STEP}))
+    save = {"saved": "{}", "save_number": 1}
+    records.runs.write(report(task_id, {"current": 1, "total": 10, "step": STEP}, **save))
     end = report(task_id, {"current": 10, "total": 10})._replace(phase=Phase.SUCCEEDED)
     whole = end._replace(fields={**end.fields, "result": None, "step": None, "error": None})
 
     assert records.runs.write(whole) == "written"
 
     record = records.client.hgetall(records.keys.record(task_id))
-    assert (
-        not {"run", "max_fraction", "bar", "point_due", "delivery", "ttl_refreshed_at", "worker"}
-        & record.keys()
-    )
+    of_a_run = {"run", "max_fraction", "bar", "point_due", "delivery", "worker", "saved_as"}
+    assert not {*of_a_run, "ttl_refreshed_at"} & record.keys()
     assert not {"", "null", '""'} & set(record.values())
     snapshot = shown(records, task_id)
     assert snapshot is not None

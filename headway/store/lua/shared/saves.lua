@@ -68,8 +68,10 @@ end
 -- bytes for one that takes no more.
 is_late_save = function(id, streams, last, token, number, written)
   if number == 0 then return false end
-  local by, newest = string.match(last or '', '^(.*) (%d+)$')
-  if by == token and tonumber(newest) >= number then return true end
+  local is_own = last and string.sub(last, 1, #token) == token
+  local newest = is_own and tonumber(string.sub(last, #token + 2))
+  if newest and newest >= number then return true end
+  if not streams then return false end
   local bytes_of = {}
   for name, bytes in string.gmatch(written, '([%w_.-]+) (-?%d+);') do bytes_of[name] = tonumber(bytes) end
   for _, stream in ipairs(streams_of(streams)) do
