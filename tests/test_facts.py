@@ -44,6 +44,8 @@ EVENT: Any = {
         ({"attempt": 3, "failures": 3, "phase": "failed"}, ["Attempt 3"]),
         ({"attempt": 1, "failures": 1, "phase": "failed"}, ["Waited 2.0 s", "Ran 12.4 s"]),
         ({"started_at": None, "attempt": 0}, []),
+        # Until when it waits now, `scheduled_for` says: not when it was due at first.
+        ({"phase": "retrying", "finished_at": None, "scheduled_for": "2026-11-30T09:00Z"}, []),
     ],
 )
 def test_it_says_how_long_it_waited_and_ran_and_which_attempt_it_was(

@@ -21,7 +21,8 @@ def facts(task: SnapshotDict, history: Sequence[HistoryEvent] = ()) -> list[Sent
     found = []
     started = _first_start(task, history)
     finished = task["finished_at"]
-    if started and task["attempt"] == 1:  # of a later attempt it is not known apart
+    is_first = task["attempt"] == 1  # of a later attempt it is not known apart
+    if started and is_first and task["phase"] != Phase.RETRYING:  # nor when that was due at first
         due = max(task["created_at"], task["scheduled_for"] or "")
         found.append(Sentence("Waited {time}", time=format_took(_ms(due, started))))
     if started and finished:
