@@ -60,6 +60,16 @@ def test_without_redis_the_page_still_opens(redis_down: FlaskClient):
 
 
 @pytest.mark.usefixtures("hasty_redis")
+@pytest.mark.parametrize("path", ["/tasks/abc", "/tasks/abc/parts"])
+def test_a_page_that_needs_redis_can_be_asked_for_again(redis_down: FlaskClient, path: str):
+    asked = redis_down.get(path, headers=BROWSER)
+    sent = redis_down.post("/tasks/abc", headers=BROWSER, data={"action": "cancel"})
+
+    assert (asked.status_code, sent.status_code) == (503, 503)
+    assert '<a href="">Try again</a>' in asked.text  # the address that it has
+    assert "Try again</a>" not in sent.text
+
+
 def test_a_start_while_redis_hangs_is_503_and_never_begins(
     env: dict[str, str], valkey: Valkey, records: Records
 ):
