@@ -54,6 +54,20 @@ def test_a_default_of_none_is_what_a_form_sends_that_nobody_touched(values: dict
     assert started(none_by_default, untouched(none_by_default, values)) == [None] * 7
 
 
+def test_arguments_are_kept_in_the_order_of_the_signature():
+    def order(who: str, /, count: int, careful: bool = False, *, day: str, **more: str) -> None: ...
+
+    sent = {"more": "x", "day": "2026-12-24", "count": 3, "who": "Ada"}
+
+    assert list(signature_of(order, globals()).validate(sent)) == [
+        "who",
+        "count",
+        "careful",
+        "day",
+        "more",
+    ]
+
+
 def test_such_an_argument_takes_its_type_too():
     sent = {"colour": "blue", "number": 5, "where": {"street": "Elm"}}
 

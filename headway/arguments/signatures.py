@@ -91,7 +91,10 @@ class Signature:
         return (*self.arguments, Argument(name, dict, False)) if name else self.arguments
 
     def validate(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """Return arguments with the defaults that JSON has. Raises BadArguments."""
+        """Return arguments with the defaults that JSON has, in the signature's order.
+
+        Raises BadArguments.
+        """
         known = {each.name: each for each in self.arguments}
         wrong: dict[str, str] = {
             name: MISSING_ARGUMENT
@@ -109,7 +112,8 @@ class Signature:
         wrong |= dict.fromkeys(missing, MISSING_ARGUMENT)
         if wrong:
             raise BadArguments(dict(islice(wrong.items(), MAX_WRONG)))
-        return prepared
+        own = (each.name for each in self.arguments if each.name in prepared)
+        return {name: prepared[name] for name in (*own, *prepared)}
 
     def _defaults(self) -> dict[str, Any]:
         """Return the defaults that are plain JSON; others are left to the function."""
