@@ -123,6 +123,15 @@ def test_a_turn_of_a_record_that_is_gone_is_taken(records: Records):
     assert create(records).outcome == Outcome.IN_LINE
 
 
+def test_one_whose_record_is_gone_is_passed_over(records: Records):
+    first, second, third = (create(records) for _ in range(3))
+    records.client.delete(f"headway:task:{second.task_id}")  # as if it had expired
+
+    end(records, first.task_id)
+
+    assert due(records) == [third.task_id]
+
+
 def test_one_for_later_joins_the_line_when_its_time_comes(records: Records):
     later = create(records, when="+60000000")
     now = create(records)
