@@ -237,12 +237,13 @@ def test_a_paused_schedule_runs_nothing_and_makes_up_for_nothing(
     assert not kept(records).is_paused
 
 
+def die(*_: object) -> bool:
+    raise RedisUnavailable("gone")
+
+
 def test_a_worker_that_dies_between_its_start_and_its_note_costs_no_second_run(
     celery: Celery, records: Records, hourly: str, monkeypatch: pytest.MonkeyPatch
 ):
-    def die(*_: object) -> bool:
-        raise RedisUnavailable("gone")
-
     Scheduler(celery.backend).start_due()
     put_back(records, hourly, 1)
     with monkeypatch.context() as patch:
@@ -254,6 +255,25 @@ def test_a_worker_that_dies_between_its_start_and_its_note_costs_no_second_run(
 
     assert kept(records).task_id in tasks_in(records)
     assert len(tasks_in(records)) == 1
+
+
+def test_the_time_after_such_a_death_has_a_run_of_its_own(
+    celery: Celery, records: Records, hourly: str, monkeypatch: pytest.MonkeyPatch
+):
+    clock = celery.backend.records.clock
+    looks = iter([clock.now() - HOUR])
+    now = clock.now
+    Scheduler(celery.backend).start_due()
+    put_back(records, hourly, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(ScheduleRecords, "settle", die)
+        patch.setattr(clock, "now", lambda: next(looks, None) or now())
+        with pytest.raises(RedisUnavailable):
+            Scheduler(celery.backend).start_due()
+
+    Scheduler(celery.backend).start_due()
+
+    assert len(tasks_in(records)) == 2
 
 
 def test_a_note_that_comes_late_changes_nothing(celery: Celery, records: Records, hourly: str):
