@@ -123,6 +123,16 @@ def test_a_turn_of_a_record_that_is_gone_is_taken(records: Records):
     assert create(records).outcome == Outcome.IN_LINE
 
 
+def test_one_that_is_looked_at_keeps_its_place(records: Records):
+    first, second, _ = (create(records) for _ in range(3))
+    records.client.zadd("headway:outbox", {second.task_id: 1})  # an hour later
+    assert due(records) == []
+
+    end(records, first.task_id)
+
+    assert due(records) == [second.task_id]
+
+
 def test_one_whose_record_is_gone_is_passed_over(records: Records):
     first, second, third = (create(records) for _ in range(3))
     records.client.delete(f"headway:task:{second.task_id}")  # as if it had expired
