@@ -12,7 +12,7 @@ from headway.values import clip
 
 
 def captured() -> Captured | None:
-    """Return what takes the output of the caller's run, None where it is not captured.
+    """Return the sink for the output of the caller's run, None where it is not captured.
 
     A thread of unknown origin belongs to no run here, even where it may report for one: the
     worker's own threads write too.
@@ -45,7 +45,7 @@ class Captured:
             self._run.buffer.log(level, clip(text, MAX_LINE_CHARS))
 
     def close(self) -> None:
-        """Take the lines that have no end, and end the bars that are still open."""
+        """Add unfinished lines to the log, and end the bars that are still open."""
         for (level, _), splitter in list(self._splitters.items()):
             for line in splitter.close():
                 self.log(level, line.text)

@@ -12,7 +12,7 @@ from headway.engine.wakeup import Wakeup
 
 READ_BYTES = 256 * 1024
 
-# Takes what has arrived; returns whether that leaves something to those who wait for it.
+# Takes what has arrived; returns whether it leaves something for `leftovers` to yield for.
 Receive = Callable[[bytes], bool]
 
 
@@ -22,7 +22,7 @@ class Feed:
     closed = False
 
     def __init__(self, loop: Loop, connection: Any, receive: Receive) -> None:
-        """Set up; the connection stays its owner's, who may send and break it meanwhile."""
+        """Read a duplicate of `connection`, by which its owner may go on sending, and break it."""
         self._loop = loop
         self._connection = _socket.socket(fileno=os.dup(connection.fileno()))
         self._connection.setblocking(False)

@@ -17,7 +17,7 @@ from headway.throttled import ThrottledLogger
 logger = ThrottledLogger(logging.getLogger(__name__))
 
 AWAY_SECONDS = 5.0  # after Redis did not answer, before a handshake asks it again
-BATCH_SIZE = 500  # clients whose counts are told Redis in one call
+BATCH_SIZE = 500  # clients whose counts are sent to Redis in one call
 
 # Takes a handshake's environ; returns the names by which its client is counted, and how many
 # websockets each may have.
@@ -44,7 +44,7 @@ class SocketQuotas:
         self._note = note
         self._open: Counter[str] = Counter()
         self._names: dict[object, tuple[str, ...]] = {}  # by websocket, what it is counted by
-        self._untold: set[str] = set()  # names of which Redis has another count
+        self._untold: set[str] = set()  # names whose count in Redis is out of date
         self._lock = RLock()
         self._away_until = 0.0
 
@@ -114,10 +114,10 @@ class SocketQuotas:
         return True
 
     def _tell(self, counts: Mapping[str, Count]) -> bool:
-        """Tell Redis these counts; return whether it took them. Raises RedisUnavailable."""
+        """Send these counts to Redis; return whether it accepted them. Raises RedisUnavailable."""
         taken, were_known = self._note(counts)
         with self._lock:
-            if not were_known:  # nor are the others: it has lost them
+            if not were_known:  # Redis has lost the others too
                 self._untold.update(self._open)
             for name, count in counts.items():
                 # Calls may arrive in another order than the counts were made in.

@@ -26,7 +26,7 @@ class Unread(list[Any]):
         self._has_ended = False
 
     def append(self, message: Any) -> None:
-        """Have a message wait, once there is room."""
+        """Queue a message, once there is room."""
         while len(self) >= MAX_UNREAD and not self._has_ended:
             self._room.wait()
             self._room.clear()
@@ -39,13 +39,13 @@ class Unread(list[Any]):
         return message
 
     def end(self) -> None:
-        """Let go of a reader that waits for room: nobody asks for messages any more."""
+        """Release a reader that waits for room, as no more messages will be taken."""
         self._has_ended = True
         self._room.set()
 
 
 class WholeSends:
-    """A connection on which nothing comes into the middle of what is sent."""
+    """A connection whose sends are never interleaved."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection

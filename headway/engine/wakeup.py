@@ -25,10 +25,10 @@ class Wakeup:
         self._is_signalled = False
 
     def signal(self) -> None:
-        """Wake who waits; any thread may call it."""
+        """Wake the waiting thread or greenlet; any thread may call it."""
         if not self._is_signalled:
             self._is_signalled = True
-            with suppress(OSError):  # nobody waits any more
+            with suppress(OSError):  # the waiter has closed its end
                 self._writer.send(b".")
 
     def wait(self) -> None:

@@ -1,4 +1,4 @@
-"""Takes in uploads that come in pieces: each goes on where the one before ended."""
+"""Receives uploads in pieces, each of which continues where the one before ended."""
 
 from __future__ import annotations
 

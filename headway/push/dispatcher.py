@@ -1,4 +1,4 @@
-"""What Redis publishes for a web process, sorted by who handles it."""
+"""Dispatches what Redis publishes for a web process: room events, heartbeats, revocations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headway.push.subscriber import Messages
 
 
 class Dispatcher:
-    """Delivers messages of rooms' channels, and hands each of the others to its receiver."""
+    """Delivers the messages of rooms' channels, and hands all others to their receivers."""
 
     def __init__(self, manager: Any, fanout: Fanout) -> None:
         self._manager = manager
@@ -37,9 +37,9 @@ class Dispatcher:
                     refuse(f"room {channel.removeprefix(self._before_room)}")
 
     def _deliver(self, messages: Messages) -> Messages:
-        """Deliver messages of rooms' channels; return the others, and what is no event.
+        """Deliver the messages of rooms' channels; return all others, and those that are no events.
 
-        The loop's thread calls it, so it waits for nothing and logs nothing.
+        The loop's thread calls it, so it must neither block nor log.
         """
         of_rooms: Messages = []
         rest: Messages = []

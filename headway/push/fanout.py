@@ -11,7 +11,7 @@ from headway.push.rooms import Room, Rooms
 
 BATCH_SIZE = 100  # viewers
 TURN_SECONDS = 0.005
-LINES_HEADS = b'["log",', b'["stream",'  # of events that are no newer state of an earlier one
+LINES_HEADS = b'["log",', b'["stream",'  # of events that do not supersede earlier ones
 
 
 class Fanout:
@@ -23,9 +23,9 @@ class Fanout:
         self._turn_began = 0.0
 
     def deliver_batch(self, messages: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-        """Send what has arrived for rooms at once, of each task in a room only the newest snapshot.
+        """Send a batch of messages for rooms: of each task in a room only its newest snapshot.
 
-        Returns what is no event. The rest of the process has just run.
+        Returns the messages that are no events. Call it when the rest of the process has just run.
         """
         self._turn_began = time.monotonic()
         newest: dict[tuple[str, str | int], tuple[bytes, Stamp]] = {}

@@ -25,7 +25,7 @@ CLOCKS_APART_SECONDS = 600  # how far the clocks of two hosts may be apart
 
 
 class Login(NamedTuple):
-    """Who was logged in when a socket was opened: it ends as one with a token does.
+    """The login under which a socket was opened: the socket ends with it, as with a token.
 
     A logout a little before it counts too: the socket is opened again, which does no harm.
     """

@@ -48,7 +48,7 @@ class Outcome(StrEnum):
     QUEUED = "queued"
     NOT_WAITING = "not_waiting"
     NOT_FINAL = "not_final"
-    PARTS = "parts"  # not yet: more of its parts are to be forgotten first
+    PARTS = "parts"  # not yet: some of its parts have to be forgotten first
     FORGOTTEN = "forgotten"
     UNKNOWN = "unknown"
     FULL = "full"  # a stream takes no more
@@ -56,7 +56,7 @@ class Outcome(StrEnum):
     SPILLED = "spilled"  # a stream is full, and its file takes the rest
     UNSTAGED = "unstaged"  # Redis has lost what was staged for it
     UNSTORED = ""  # a report did not reach Redis
-    # Refused, as another has the task or nobody
+    # Refused: another run has the task, or none may have it
     FINAL = "final"
     STALE = "stale"
     SUPERSEDED = "superseded"

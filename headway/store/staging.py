@@ -14,7 +14,7 @@ STAGED_SECONDS = 60.0  # for which a text waits for its write
 
 
 class Staging:
-    """Puts large texts where a write finds them: one call with all would hold Redis up."""
+    """Stages large texts for a write: sent in one call, they would block Redis."""
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
