@@ -103,12 +103,23 @@ def test_one_that_is_cancelled_in_line_leaves_it(records: Records):
     assert due(records) == [third.task_id]
 
 
-def test_a_lost_attempt_and_a_retry_keep_their_turn(records: Records):
+def test_a_lost_attempt_keeps_its_turn(records: Records):
     first, second = create(records), create(records)
     claim(records, first.task_id)
     records.client.zadd("headway:leases", {first.task_id: 1})
 
     assert due(records) == [first.task_id]
+    assert read(records, second.task_id).status == "Waits for its turn"
+
+
+@pytest.mark.parametrize("phase", [Phase.RETRYING, Phase.WAITING])
+def test_one_that_goes_on_later_keeps_its_turn(records: Records, phase: Phase):
+    first, second = create(records), create(records)
+    claim(records, first.task_id)
+
+    write(records, first.task_id, 1, phase)
+
+    assert second.task_id not in due(records)
     assert read(records, second.task_id).status == "Waits for its turn"
 
 
