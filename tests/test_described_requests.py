@@ -27,7 +27,7 @@ OWN_STATUS = {"Tus-Resumable": 412, "X-HTTP-Method-Override": 405}
 NEVER_DONE = {"/tasks/{task_id}/result"}
 
 walked = settings(
-    max_examples=30,
+    max_examples=15,
     phases=[Phase.generate],
     derandomize=True,
     database=None,
@@ -78,7 +78,7 @@ def test_what_is_as_described_is_done(server: DescribedServer, operation: Operat
 
 
 def test_what_is_beyond_a_bound_is_refused(server: DescribedServer, operation: Operation):
-    @settings(walked, max_examples=10)
+    @settings(walked, max_examples=4)
     @given(st.data())
     def walk(data: st.DataObject) -> None:
         request = data.draw(DescribedServer.requests(server, operation, whole=True))
