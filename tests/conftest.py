@@ -32,6 +32,7 @@ from tests.chromium import LEANEST_FIRST, WHOLE, options
 from tests.kept_files import BucketPlace, FolderPlace, Place
 from tests.made_once import make_once
 from tests.processes import CRASHES, PATIENCE_SECONDS, Process, Valkey, running, web_for, worker
+from tests.registered import forgotten_after, share_only_tasks_of
 from tests.s3_server import CREDENTIALS, Bucket, S3Server
 
 # A busy machine is no fault.
@@ -137,6 +138,13 @@ def no_celery_app_is_current_from_elsewhere() -> Iterator[None]:
     _state._set_current_app(None)
     yield
     _state._set_current_app(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tasks_are_registered_in_their_file_alone(request: pytest.FixtureRequest) -> Iterator[None]:
+    with forgotten_after():
+        share_only_tasks_of(request.module.__name__)
+        yield
 
 
 OF_THE_PRODUCT = connect.__defaults__

@@ -16,6 +16,7 @@ from celery import _state, current_app
 
 from headway.celery.messages.sends import load_owner_by, nobody
 from tests.processes import ROOT, Process, Valkey, answers, children_of, free_port, running
+from tests.registered import forgotten_after
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -55,15 +56,14 @@ def files_of(name: str) -> dict[str, str]:
 def module_of(name: str, file: str) -> Iterator[ModuleType]:
     """An example as a module, without a folder; what it registers in this process goes after it."""
     current = current_app._get_current_object()
-    finalizers = set(_state._on_app_finalizers)
     module = ModuleType(file.removesuffix(".py"))
     try:
         code = compile(files_of(name)[file], file, "exec", dont_inherit=True)
-        exec(code, module.__dict__)
-        yield module
+        with forgotten_after():
+            exec(code, module.__dict__)
+            yield module
     finally:
         current.set_current()
-        _state._on_app_finalizers = finalizers  # else each later app would get its tasks
         for app in _state._get_active_apps():
             for task_name, task in tuple(app._tasks.items()):
                 if task.__module__ == module.__name__:

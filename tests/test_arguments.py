@@ -73,12 +73,9 @@ FUNCTIONS = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kinds():
+def kinds() -> None:
     for function in FUNCTIONS:
         task("T", bind=function is bound)(function)
-    yield
-    for function in FUNCTIONS:
-        TASK_TYPES.pop(function.__name__)
 
 
 def bind(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from fractions import Fraction
 from itertools import product
@@ -17,7 +17,7 @@ import pytest
 from celery import Task, group
 
 from headway.celery.messages.captured import due_time
-from headway.registry import TASK_TYPES, task
+from headway.registry import task
 from headway.store.records import Records
 from tests import plain_celery as plain
 from tests.by_broker import Hand
@@ -155,12 +155,9 @@ def test_a_message_expires_when_its_first_sending_said_so(
 
 
 @pytest.fixture(scope="module")
-def expiring() -> Iterator[None]:
+def expiring() -> None:
     @task("Expires", expires=30)
     def expires_soon() -> None: ...
-
-    yield
-    TASK_TYPES.pop("expires_soon")
 
 
 @pytest.mark.parametrize("countdown", [None, 60])

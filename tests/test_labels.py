@@ -28,7 +28,6 @@ def pay() -> Iterator[None]:
     """A task of another kind than the application's: the one of the documents."""
     with module_of("docs/pages.md", "payment.py"):
         yield
-    del LABELS["pay"], TASK_TYPES["pay"]
 
 
 def payment(phase: str, **state: object) -> Snapshot:

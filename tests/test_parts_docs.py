@@ -8,7 +8,6 @@ from types import ModuleType
 
 import pytest
 
-from headway.registry import TASK_TYPES
 from headway.store.records import Records
 from tests import documents
 from tests.bodies import do_what_waits
@@ -22,7 +21,6 @@ def photos(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
     with documents.module_of(DOCUMENT, "photos.py") as module:
         yield module
         gc.collect()  # results say goodbye to Redis
-    del TASK_TYPES["import_album"]
 
 
 def test_an_album_is_one_card_that_says_which_photo_failed(photos: ModuleType, records: Records):

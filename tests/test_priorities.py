@@ -8,14 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import Celery, _state
+from celery import Celery
 from flask import Flask
 
 from headway.celery.messages.captured import request_of
 from headway.celery.messages.priorities import number_of, step_of
 from headway.celery.storing.fencing import signature_of
 from headway.celery.worker.live_tasks import make_all_live
-from headway.registry import TASK_TYPES, task
+from headway.registry import task
 from headway.service import rerun, start
 from headway.store.model import Delivery
 from headway.store.records import Records
@@ -83,9 +83,7 @@ def test_it_keeps_its_place_through_a_lost_worker_and_a_retry(records: Records):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kinds() -> Iterator[None]:
-    finalizers = set(_state._on_app_finalizers)
-
+def kinds() -> None:
     @task("Normal")
     def of_normal(): ...
 
@@ -94,11 +92,6 @@ def kinds() -> Iterator[None]:
 
     @task("Later", priority="low", max_running=1)
     def of_low(): ...
-
-    yield
-    for name in ("of_normal", "of_high", "of_low"):
-        del TASK_TYPES[name]
-    _state._on_app_finalizers = finalizers  # else each later app would get them
 
 
 @pytest.fixture
@@ -222,5 +215,3 @@ def test_the_example_is_served_as_the_document_says(
 
         assert taken(shop.celery) == [urgent, password, invoice, *letters, later]
         shop.celery.close()
-    for name in ("send_password", "send_invoice", "send_newsletter"):
-        del TASK_TYPES[name]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from celery import Celery, _state, beat
+from celery import Celery, beat
 
 from headway.celery.worker.scheduler import Scheduler
-from headway.registry import TASK_TYPES, task
-from headway.schedules import SCHEDULES
+from headway.registry import task
 from headway.store.clock import RedisClock
 from headway.store.records import Records
 from tests.bodies import read
@@ -21,15 +19,11 @@ DAY = 24 * 3600.0
 
 
 @pytest.fixture(scope="module", autouse=True)
-def hourly() -> Iterator[str]:
-    finalizers = set(_state._on_app_finalizers)
-
+def hourly() -> str:
     @task("Sweep up", every="1h")
     def sweep_by_the_hour() -> None: ...
 
-    yield "sweep_by_the_hour"
-    del TASK_TYPES["sweep_by_the_hour"], SCHEDULES["sweep_by_the_hour"]
-    _state._on_app_finalizers = finalizers  # else each later app would get it
+    return "sweep_by_the_hour"
 
 
 def look(celery: Celery) -> None:

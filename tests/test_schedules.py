@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -25,7 +24,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 @pytest.fixture(scope="module")
-def made() -> Iterator[dict[str, Schedule]]:
+def made() -> dict[str, Schedule]:
     """The schedules of two tasks: one of each hour, and one that has one run at a time."""
 
     @task("Tidy up", every="1h")
@@ -37,9 +36,7 @@ def made() -> Iterator[dict[str, Schedule]]:
         pass
 
     names = ("tidy_by_the_hour", "count_by_the_hour")
-    yield {name: SCHEDULES.pop(name) for name in names}
-    for name in names:
-        del TASK_TYPES[name]
+    return {name: SCHEDULES.pop(name) for name in names}
 
 
 @pytest.fixture

@@ -6,13 +6,11 @@ import io
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from celery import _state
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -29,9 +27,7 @@ ELSEWHERE = HTML | {"Sec-Fetch-Site": "cross-site"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def report() -> Iterator[None]:
-    finalizers = set(_state._on_app_finalizers)
-
+def report() -> None:
     def check_month(month: str, **_: Any) -> None:
         if month == "Smarch":
             raise BadArguments({"month": "There is no such month."})
@@ -48,10 +44,6 @@ def report() -> Iterator[None]:
     @task("Due")
     def due_day(day: date) -> str:
         return type(day).__name__
-
-    yield
-    del TASK_TYPES["quarterly_report"], TASK_TYPES["due_day"]
-    _state._on_app_finalizers = finalizers  # else each later app would get it
 
 
 def shown(client: FlaskClient, address: str = "/start/quarterly_report") -> str:
@@ -110,7 +102,6 @@ def test_the_documents_check_looks_into_the_file(client: FlaskClient):
     with documents.module_of("docs/forms.md", "letters.py"):
         refused = start("Dear {town}")
         accepted = start("Dear")
-    del TASK_TYPES["write_letters"]
 
     assert refused.json["error"]["fields"] == {"text": "There are only: email."}
     assert accepted.status_code == 202

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
-from celery import _state
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from headway.registry import TASK_TYPES, task
+from headway.registry import task
 from headway.snapshot import Phase
 from headway.store.records import Records
 from tests.by_hand import claim, shown, write
@@ -22,18 +20,12 @@ DELAY = 60
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kinds() -> Iterator[None]:
-    finalizers = set(_state._on_app_finalizers)
-
+def kinds() -> None:
     @task("Pages of {site}", unique="{site}", when_open="queue", max_running=2)
     def limits_crawl(site: int): ...
 
     @task("Search of {site}", unique="{site}", when_open="latest", debounce=DELAY)
     def limits_index(site: int): ...
-
-    yield
-    del TASK_TYPES["limits_crawl"], TASK_TYPES["limits_index"]
-    _state._on_app_finalizers = finalizers  # else each later app would get them
 
 
 @pytest.fixture

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from celery import Celery, _state
+from celery import Celery
 from celery.app.task import Context
 
 from headway.celery.worker.live_tasks import make_all_live
 from headway.message_headers import PARENT, with_headers
-from headway.registry import TASK_TYPES, task
+from headway.registry import task
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
@@ -248,18 +247,12 @@ def test_what_does_not_go_together_is_refused(options: dict[str, Any]):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kinds() -> Iterator[None]:
-    finalizers = set(_state._on_app_finalizers)
-
+def kinds() -> None:
     @task("Queue of {customer}", unique="{customer}", when_open="queue")
     def turns_queue(customer: int): ...
 
     @task("Latest of {customer}", unique="{customer}", when_open="latest", debounce=60)
     def turns_latest(customer: int): ...
-
-    yield
-    del TASK_TYPES["turns_queue"], TASK_TYPES["turns_latest"]
-    _state._on_app_finalizers = finalizers  # else each later app would get them
 
 
 @pytest.fixture

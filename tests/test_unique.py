@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 import pytest
-from celery import _state
 from click.testing import CliRunner, Result
 from flask import Flask
 from flask.cli import ScriptInfo
@@ -17,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from headway.arguments.signatures import BadArguments, signature_of
 from headway.cli.groups import flask_headway
-from headway.registry import TASK_TYPES, task
+from headway.registry import task
 from headway.snapshot import Phase
 from headway.store.model import Outcome, StartResult
 from headway.store.records import Records
@@ -28,15 +26,9 @@ from tests.by_records import MESSAGE
 
 
 @pytest.fixture(scope="module", autouse=True)
-def invoices() -> Iterator[None]:
-    finalizers = set(_state._on_app_finalizers)
-
+def invoices() -> None:
     @task("Invoices of {customer_id}", unique="{customer_id}")
     def bill(customer_id: int, month: str = "May"): ...
-
-    yield
-    del TASK_TYPES["bill"]
-    _state._on_app_finalizers = finalizers  # else each later app would get it
 
 
 @pytest.fixture

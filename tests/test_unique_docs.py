@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from headway.registry import TASK_TYPES
 from tests import documents
 
 DOCUMENT = "docs/unique.md"
@@ -21,7 +20,6 @@ def client(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskCli
     monkeypatch.setenv("REDIS_URL", redis_url)
     with documents.module_of(DOCUMENT, "shop.py") as shop:
         yield shop.app.test_client()
-    del TASK_TYPES["make_invoices"]
 
 
 def test_both_commands_are_answered_as_shown(client: FlaskClient):
@@ -43,8 +41,6 @@ def test_both_commands_are_answered_as_shown(client: FlaskClient):
 def more() -> Iterator[None]:
     with documents.module_of(DOCUMENT, "more.py"):
         yield
-    for name in ("update_stock", "build_index", "make_thumbnail"):
-        del TASK_TYPES[name]
 
 
 def test_the_other_ways_are_as_said(client: FlaskClient, more: None):

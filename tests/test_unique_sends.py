@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from celery import Celery, Task, _state, group
+from celery import Celery, Task, group
 from celery.result import AsyncResult
 
 from headway.celery.worker.live_tasks import make_all_live
-from headway.registry import TASK_TYPES, BadArguments, task
+from headway.registry import BadArguments, task
 from headway.store.records import Records
 from tests.by_hand import shown
 
@@ -20,15 +20,9 @@ LIVE = "headway.celery.task:LiveTask"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def finalizers() -> Iterator[None]:
-    before = set(_state._on_app_finalizers)
-
+def kind() -> None:
     @task("Tidy {room}", unique="{room}")
     def tidy(room: str, how: str = "well"): ...
-
-    yield
-    del TASK_TYPES["tidy"]
-    _state._on_app_finalizers = before  # else each later app would get it
 
 
 @pytest.fixture(params=["sends only", "worker", "live class", "live class and worker"])

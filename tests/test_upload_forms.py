@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from celery import _state
 from flask import Flask
 from flask.testing import FlaskClient
 from markupsafe import escape
 
 from headway import Upload, task
 from headway.files.uploading import GONE, UploadsFull
-from headway.registry import TASK_TYPES
 from headway.state import state_of
 from headway.store.records import Records
 from headway.web.api.receiving import FULL
@@ -33,16 +30,10 @@ def env(env: dict[str, str], kept: Place) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kind() -> Iterator[None]:
-    finalizers = set(_state._on_app_finalizers)
-
+def kind() -> None:
     @task("Import {source}")
     def import_rows(source: Upload, rows: int, photo: Upload | None = None) -> None:
         """Import rows."""
-
-    yield
-    del TASK_TYPES["import_rows"]
-    _state._on_app_finalizers = finalizers  # else each later app would get it
 
 
 def send(client: FlaskClient, headers: dict[str, str] = HTML, **fields: Any) -> Any:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import _state
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -40,9 +38,7 @@ class Mailing:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kinds() -> Iterator[None]:
-    finalizers = set(_state._on_app_finalizers)
-
+def kinds() -> None:
     @task("Import {source}")
     def import_people(source: Upload, limit: int = 10) -> dict[str, Any]:
         with source.open("r", newline="") as file:
@@ -52,10 +48,6 @@ def kinds() -> Iterator[None]:
     @task("Mail")
     def mail_people(mailing: Mailing, more: list[Upload] = []) -> list[str]:  # noqa: B006 - unused
         return [str(one) for one in (mailing.people, *more)]
-
-    yield
-    del TASK_TYPES["import_people"], TASK_TYPES["mail_people"]
-    _state._on_app_finalizers = finalizers  # else each later app would get them
 
 
 @pytest.fixture
