@@ -31,7 +31,9 @@ if phase ~= '"running"' or fence ~= token or its_generation ~= generation or not
   return 'other'
 end
 if may_leave and leave == token then return 'other' end
-if saved and is_late_save(id, streams, saved_as, token, number_of_save, written) then saved = nil end
+local is_late, with_save
+if saved then is_late, with_save = is_late_save(id, streams, saved_as, token, number_of_save, written) end
+if is_late then saved = nil end
 local new_max_fraction
 current, total, new_max_fraction = fit_numbers(current, total, bar, was_current, was_total, was_bar,
   max_fraction)
@@ -58,7 +60,7 @@ if saved then
   if saved ~= was_saved then put(changes, 'saved_by', fence, saved_by) end
   if number_of_save > 0 then put(changes, 'saved_as', token .. ' ' .. integer(number_of_save)) end
   put(changes, 'saved_percent', percent_of(tonumber(current), tonumber(total)), was_percent)
-  if streams then streams = put(changes, 'streams', saved_streams(id, streams), streams) end
+  streams = put(changes, 'streams', with_save, streams)
 end
 redis.call('HSET', record, unpack(changes))
 local celery = celery_key(id)

@@ -89,14 +89,17 @@ elseif phase == 'retrying' then
   ttl = ttl + math.floor(retry_in / 1000)
 end
 note_traceback(record, held, fields)
-local was_saved, saved_as
-if saved ~= '' then was_saved, saved_as = unpack(redis.call('HMGET', record, 'saved', 'saved_as')) end
-if saved ~= '' and not is_late_save(id, has.streams, saved_as, token, number_of_save, written) then
+local was_saved, saved_as, is_late, with_save
+if saved ~= '' then
+  was_saved, saved_as = unpack(redis.call('HMGET', record, 'saved', 'saved_as'))
+  is_late, with_save = is_late_save(id, has.streams, saved_as, token, number_of_save, written)
+end
+if saved ~= '' and not is_late then
   if was_saved ~= saved then fields.saved_by = held.fence end
   if number_of_save > 0 then fields.saved_as = token .. ' ' .. integer(number_of_save) end
   fields.saved = saved
   fields.saved_percent = percent_of(tonumber(fields.current or has.current), tonumber(fields.total or has.total))
-  if has.streams then fields.streams = saved_streams(id, has.streams) end
+  fields.streams = with_save
 end
 if leaves and fields.saved and outcome == 'written' then
   redis.call('HSET', record, 'saved', saved, 'saved_percent', fields.saved_percent,

@@ -62,23 +62,17 @@ forget_saved = function(record)
   redis.call('HDEL', record, 'saved', 'saved_percent', 'saved_by', 'saved_as', 'effects', 'answers')
 end
 
--- Whether a save comes late: its run, which was told that it is not stored, has since saved again, or
--- written text that does not belong to it. `last` is what `saved_as` holds, `number` which save of the
--- run it is (0 unknown); `written` has '<stream> <bytes>;' for each that this attempt has written, -1
--- bytes for one that takes no more.
+-- Of a save that Redis sees: whether it is none any more, as it comes late. Its run, which was told that
+-- it is not stored, has since saved again, or written text that does not belong to it. Else also what
+-- the record's field `streams` (nil for none) is with it. `last` is what `saved_as` holds, `number`
+-- which save of its run it is (0 unknown), `written` how much text belongs to it, see saved_streams.
 is_late_save = function(id, streams, last, token, number, written)
-  if number == 0 then return false end
-  local is_own = last and string.sub(last, 1, #token) == token
+  local is_own = number > 0 and last and string.sub(last, 1, #token) == token
   local newest = is_own and tonumber(string.sub(last, #token + 2))
   if newest and newest >= number then return true end
   if not streams then return false end
-  local bytes_of = {}
-  for name, bytes in string.gmatch(written, '([%w_.-]+) (-?%d+);') do bytes_of[name] = tonumber(bytes) end
-  for _, stream in ipairs(streams_of(streams)) do
-    local bytes = bytes_of[stream.name] or 0
-    if bytes >= 0 and redis.call('STRLEN', stream_key(id, stream.name)) > stream.start + bytes then return true end
-  end
-  return false
+  streams = saved_streams(id, streams, number > 0 and written or nil)
+  return not streams, streams
 end
 
 end
