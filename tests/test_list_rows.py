@@ -96,6 +96,22 @@ def test_the_numbers_of_a_row_give_way_before_its_words(page: Page, row: Locator
     expect_apart(page)
 
 
+def test_a_link_of_a_row_gives_way_after_its_words(
+    page: Page, web_address: str, shared_records: Records
+):
+    page.request.get(web_address)
+    failed(page, web_address, shared_records)
+    row = row_of(page, web_address, "application")
+    part(row, "link").evaluate(
+        "one => Object.assign(one, {hidden: false, href: '#', textContent: 'Continued as another'})"
+    )
+    part(row, "headline").evaluate("one => one.textContent = 'Failed after 12 attempts'")
+
+    page.set_viewport_size({"width": 1000, "height": 800})
+    expect_uncut(part(row, "link"))
+    expect_apart(page)
+
+
 def test_on_a_phone_a_row_has_a_few_lines_and_its_title_the_width(page: Page, row: Locator):
     page.set_viewport_size({"width": 320, "height": 800})
 
