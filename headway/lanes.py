@@ -31,6 +31,10 @@ class Lane:
             time.sleep(ahead)
         return True
 
+    def charge(self, turns: int) -> None:
+        """Have the present request cost so many turns more."""
+        self._paid_until += turns * INTERVAL_SECONDS
+
     def leave(self) -> None:
         """Let the next one in."""
         self._lock.release()

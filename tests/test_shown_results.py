@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,13 +13,14 @@ from flask.testing import FlaskClient
 
 from headway import Image, Markdown, Plot
 from headway.files.store import FileStore
+from headway.lanes import BURST, INTERVAL_SECONDS
 from headway.snapshot import Phase
 from headway.state import state_of
 from headway.state_fields import success_fields
 from headway.store.model import StateWrite
 from headway.store.records import Records
 from headway.web.pages import markdown, result_plot
-from headway.web.pages.markdown import MAX_CHARS, TaskFiles
+from headway.web.pages.markdown import CHARS_OF_A_TURN, MAX_CHARS, TaskFiles
 from tests.by_hand import HERE, claimed_by, give
 
 HTML = {"Accept": "text/html"}
@@ -123,6 +125,39 @@ def test_markdown_that_is_too_long_stays_text(client: FlaskClient, records: Reco
 
     assert "*a* *a*" in page
     assert "<em>" not in page
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(500, 500), (50, 700), (2000, 2)])
+def test_a_table_whose_cells_are_not_there_stays_text(columns: int, rows: int):
+    text = "|".join(["a"] * columns) + "\n" + "|".join(["-"] * columns) + "\n" + "|\n" * rows
+
+    assert str(markdown.render(text, FILES)).count("<t") == 0
+
+
+def test_a_table_may_have_rows_that_are_too_short():
+    text = "|a|b|c|\n|-|-|-|\n" + "|1|\n" * 100
+
+    assert str(markdown.render(text, FILES)).count("<td>") == 300
+
+
+def test_who_looks_at_much_markdown_waits_as_long_as_it_costs(
+    app: Flask,
+    client: FlaskClient,
+    records: Records,
+    task_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    waits: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: 0.0, sleep=waits.append)
+    monkeypatch.setattr("headway.lanes.time", clock)
+    monkeypatch.setattr(state_of(app).limits, "are_on", True)
+    outcome(client, records, task_id, Markdown("*a* " * (MAX_CHARS // 4)))
+
+    for _ in range(2):
+        assert client.get(f"/tasks/{task_id}", headers=HTML).status_code == 200
+
+    turns = 1 + MAX_CHARS // CHARS_OF_A_TURN
+    assert waits == [(2 * turns - BURST) * INTERVAL_SECONDS]
 
 
 def test_the_page_shows_an_image_from_its_own_address(

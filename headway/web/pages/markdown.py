@@ -7,22 +7,28 @@ web or to a file of the task, and an image is such a file.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
+from math import ceil
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from markupsafe import Markup
 
 from headway.web.pages.result_view import link_of
+from headway.web.requests.limiting import take_turns
 
 # A longer text is shown as it is: it would be parsed within a request, and the time that takes can
 # grow with the square of the length.
 MAX_CHARS = 32 * 1024
+# The worst texts of 4 KiB take some 0.1 s of a core.
+CHARS_OF_A_TURN = 4 * 1024
+MAX_MISSING_CELLS = 1000  # of a table's rows
 UNDER = 2  # levels that the page's own headings take
 MAX_LEVEL = 6
 ALIGN = {"text-align:right": "end", "text-align:center": "center", "text-align:left": "start"}
@@ -36,6 +42,16 @@ class TaskFiles:
     def __init__(self, files: Mapping[str, str], images: Mapping[str, str]) -> None:
         self.files = files
         self.images = images
+
+
+def render_in_turn(text: str, files: TaskFiles) -> Markup | None:
+    """Return Markdown as `render` does, once it is the turn of the current request's visitor.
+
+    Raises LimitReached.
+    """
+    if len(text) <= MAX_CHARS:
+        take_turns(ceil(len(text) / CHARS_OF_A_TURN))
+    return render(text, files)
 
 
 def render(text: str, files: TaskFiles) -> Markup | None:
@@ -82,6 +98,25 @@ def _heading(token: Token) -> str:
     return f"h{min(MAX_LEVEL, int(token.tag[1:]) + UNDER)}"
 
 
+def _bounded_table(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Read a table, unless most of its cells are not there: a line may stand for a thousand."""
+    if silent or not table(state, start, end, True):
+        return table(state, start, end, silent)
+    columns = _bars(state, start)
+    missing = 0
+    for row in range(start + 2, end):
+        if state.isEmpty(row):
+            break
+        missing += max(0, columns - _bars(state, row))
+        if missing > MAX_MISSING_CELLS:
+            return False
+    return table(state, start, end, silent)
+
+
+def _bars(state: StateBlock, line: int) -> int:
+    return state.src.count("|", state.bMarks[line], state.eMarks[line])
+
+
 def _backslash_before_spaces(state: StateInline, silent: bool) -> bool:
     """Read a backslash before a space as itself: the spaces may be a line break, as in CommonMark.
 
@@ -97,4 +132,5 @@ def _backslash_before_spaces(state: StateInline, silent: bool) -> bool:
 
 PARSER = MarkdownIt("commonmark", {"html": False}, renderer_cls=Renderer)
 PARSER.enable(["table", "strikethrough"])
+PARSER.block.ruler.at("table", _bounded_table, {"alt": ["paragraph", "reference"]})
 PARSER.inline.ruler.before("escape", "backslash_before_spaces", _backslash_before_spaces)

@@ -81,7 +81,7 @@ def shown_result(task: SnapshotDict, files: Sequence[ShownFile], token: str) -> 
         return ShownResult()
     kind = state().records.results.kind(task["task_id"])
     if kind == "markdown" and isinstance(value, str):
-        return ShownResult(markdown=markdown.render(value, _addresses(task, files, token)))
+        return ShownResult(markdown=markdown.render_in_turn(value, _addresses(task, files, token)))
     if kind == "image":
         return ShownResult(image=_image(value, files))
     if kind == "plot":

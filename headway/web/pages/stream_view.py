@@ -58,6 +58,6 @@ def _end(name: str, stream: StreamState, page: StreamPage) -> StreamEnd:
         coloured(text),
         page["offset"] > 0,
         kind,
-        markdown.render(text, NO_FILES) if kind == "markdown" else None,
+        markdown.render_in_turn(text, NO_FILES) if kind == "markdown" else None,
         stream.get("file", ""),
     )

@@ -85,10 +85,17 @@ def request_has_ended(_: BaseException | None = None) -> None:
         lane.leave()
 
 
+def take_turns(count: int) -> None:
+    """Wait for the visitor's turn with something that costs so many turns. Raises LimitReached."""
+    _wait_for_others()
+    if LANE in g:
+        g.get(LANE).charge(count)
+
+
 def _wait_for_others() -> None:
     """Wait until no other costly request of this visitor is under way. Raises LimitReached."""
     limits = state().limits
-    if not limits.are_on:
+    if not limits.are_on or LANE in g:
         return
     lane = limits.lanes.of(current_owner() or subject_of(request.remote_addr or ""))
     if not lane.enter():
