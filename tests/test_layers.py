@@ -283,6 +283,7 @@ LAYERS = [
     "headway.web.api.bounds",
     "headway.web.api.payloads",
     "headway.web.requests.errors",
+    "headway.web.requests.bodies",
     "headway.web.requests.forms",
     "headway.web.api.reading",
     "headway.web.api.batch_etags",

@@ -14,6 +14,7 @@ import pytest
 from celery import Celery, _state
 from flask import Flask
 from flask.testing import FlaskClient
+from gunicorn.http.errors import InvalidChunkSize
 
 from headway import Headway, Upload, task
 from headway.arguments.typed import MAX_WRONG
@@ -183,6 +184,35 @@ def test_a_body_is_bounded_whatever_the_app_lets_its_own_be(
     answer = client.post(path, data=body, content_type=content_type, headers=AS_JSON)
 
     assert answer.status_code == 413
+
+
+class BadBody:
+    """What gunicorn gives as `wsgi.input` of a request whose first chunk has no size."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise InvalidChunkSize(b"0x5")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content_type"),
+    [
+        ("POST", "/headway/tasks", JSON),
+        ("POST", "/headway/tasks/batch", JSON),
+        ("POST", "/headway/tasks/batch", "application/x-www-form-urlencoded"),
+        ("POST", "/headway/start/take_a_file", "multipart/form-data; boundary=b"),
+        ("POST", "/headway/uploads", "multipart/form-data; boundary=b"),
+        ("POST", "/headway/tokens", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_body_that_the_server_cannot_read_is_a_bad_request(
+    client: FlaskClient, method: str, path: str, content_type: str
+):
+    of_server = {"wsgi.input": BadBody(), "wsgi.input_terminated": True}
+    headers = {**AS_JSON, "Transfer-Encoding": "chunked", "Content-Type": content_type}
+
+    answer = client.open(path, method=method, headers=headers, environ_overrides=of_server)
+
+    assert answer.status_code == 400
 
 
 def test_what_fails_at_a_path_with_an_end_of_a_line_is_one_line_of_the_log(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, current_app, g, request
 
-from headway.settings import MAX_BODY_BYTES
 from headway.state import state
+from headway.web.requests.bodies import bound_body, check_body
 from headway.web.requests.cors import share
 from headway.web.requests.errors import APIError
 from headway.web.requests.forms import read_strictly
@@ -24,26 +24,20 @@ def guard(of: Blueprint, counted: Mapping[str, str] | None = None) -> None:
     """Guard all requests of a blueprint as Headway's own are.
 
     Another site's page changes nothing, no body is larger than HEADWAY_MAX_BODY_BYTES (views that
-    take files set a limit of their own), a form that cannot be read is refused,
+    take files set a limit of their own), a body or form that cannot be read is refused,
     answers have the security headers, and the language that a page's address chooses is remembered.
     `counted` says of views by name what they count as for the visitor's limits: "reads", "lists" or
     "changes".
     """
     KINDS.update({f"{of.name}.{view}": kind for view, kind in (counted or {}).items()})
     of.before_request(bound_body)
+    of.before_request(check_body)
     of.before_request(read_strictly)
     of.before_request(refuse_other_sites)
     of.before_request(count_request)
     of.teardown_request(request_has_ended)
     of.after_request(add_headers)
     of.after_request(remember)
-
-
-def bound_body() -> None:
-    """Bound the request's body, also where the app lets its own be larger, or of any size."""
-    of_app = request.max_content_length
-    most = int(current_app.config[MAX_BODY_BYTES.name])
-    request.max_content_length = most if of_app is None else min(most, of_app)
 
 
 def refuse_other_sites() -> None:
