@@ -18,6 +18,7 @@ from headway.arguments.annotations import ABSENT
 from headway.arguments.controls import control_of, read
 from headway.arguments.form import fields_of, filled, read_form
 from headway.arguments.signatures import BadArguments, converting, signature_of
+from headway.arguments.typed import MAX_WRONG, wrong_with
 
 
 class Colour(Enum):
@@ -400,3 +401,11 @@ def test_what_may_be_of_several_types_is_made_once_as_each():
     signature_of(only, globals()).validate({"sum": formula})
 
     assert made == {"plus": 6, "times": 6}
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [(["x"] * 5000, list[int]), (dict.fromkeys(map(str, range(5000)), "x"), dict[str, int])],
+)
+def test_no_more_is_looked_at_once_so_much_is_wrong(value: Any, hint: Any):
+    assert len(wrong_with(value, hint)) == MAX_WRONG
