@@ -50,6 +50,16 @@ def test_each_json_route_is_described_and_no_other(app: Flask):
     assert not set(OPERATIONS) & NOT_JSON
 
 
+def test_routes_are_described_once_for_all_places_that_an_app_is_mounted_at(
+    client: FlaskClient, described: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delattr("headway.web.api.openapi.described")
+
+    below = client.get("/openapi.json", environ_overrides={"SCRIPT_NAME": "/below"}).get_json()
+
+    assert below == {**described, "servers": [{"url": "/below"}]}
+
+
 def test_the_document_names_each_operation_once_and_says_what_it_does(described: dict[str, Any]):
     operations = [one for methods in described["paths"].values() for one in methods.values()]
 

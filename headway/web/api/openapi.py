@@ -34,6 +34,8 @@ openapi = Blueprint("headway_openapi", __name__)
 handle_errors(openapi)
 guard(openapi)
 
+# An app's paths as they are described, made once: that takes as long as ten requests for a status.
+EXTENSION = "headway_openapi"
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # Statuses with which any route may refuse, one whose path has a parameter, and one with a body.
 EVERYWHERE = frozenset({429, 503})
@@ -59,6 +61,21 @@ def document(app: Flask, root: str = "", cookie: str = "session") -> dict[str, A
         "visitor": {"type": "apiKey", "in": "cookie", "name": cookie},
         "token": {"type": "http", "scheme": "bearer"},
     }
+    if EXTENSION not in app.extensions:
+        app.extensions[EXTENSION] = _described_paths(app)
+    paths, shapes = app.extensions[EXTENSION]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Headway", "version": "1", "description": "Tasks, live."},
+        "servers": [{"url": root or "/"}],
+        "security": [{}, *({name: []} for name in security)],
+        "paths": paths,
+        "components": {"schemas": shapes.named, "securitySchemes": security},
+    }
+
+
+def _described_paths(app: Flask) -> tuple[dict[str, dict[str, Any]], Shapes]:
+    """Return the paths of an app, and the shapes that these name."""
     shapes = Shapes()
     paths: dict[str, dict[str, Any]] = {}
     for rule, method, operation in described(app):
@@ -72,14 +89,7 @@ def document(app: Flask, root: str = "", cookie: str = "session") -> dict[str, A
             **_request(operation, shapes),
             "responses": _responses(operation, refused, shapes),
         }
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Headway", "version": "1", "description": "Tasks, live."},
-        "servers": [{"url": root or "/"}],
-        "security": [{}, *({name: []} for name in security)],
-        "paths": paths,
-        "components": {"schemas": shapes.named, "securitySchemes": security},
-    }
+    return paths, shapes
 
 
 def described(app: Flask) -> Iterator[tuple[Any, str, Operation]]:
