@@ -32,7 +32,7 @@ from tests.chromium import LEANEST_FIRST, WHOLE, options
 from tests.kept_files import BucketPlace, FolderPlace, Place
 from tests.made_once import make_once
 from tests.processes import CRASHES, PATIENCE_SECONDS, Process, Valkey, running, web_for, worker
-from tests.registered import forgotten_after, share_only_tasks_of
+from tests.registered import forgotten_after, share_no_apps_own_tasks
 from tests.s3_server import CREDENTIALS, Bucket, S3Server
 
 # A busy machine is no fault.
@@ -141,9 +141,9 @@ def no_celery_app_is_current_from_elsewhere() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def tasks_are_registered_in_their_file_alone(request: pytest.FixtureRequest) -> Iterator[None]:
+def tasks_are_registered_in_their_file_alone() -> Iterator[None]:
     with forgotten_after():
-        share_only_tasks_of(request.module.__name__)
+        share_no_apps_own_tasks()
         yield
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,6 @@ from celery import _state
 from headway.display.labels import LABELS
 from headway.registry import TASK_TYPES
 from headway.schedules import SCHEDULES
-
-OF_TESTS = ("tests", "bench")
 
 
 @contextmanager
@@ -30,23 +28,12 @@ def forgotten_after() -> Iterator[None]:
         _state._on_app_finalizers = shared
 
 
-def share_only_tasks_of(name: str) -> None:
-    """Let Celery share no task of a module of the tests but this one's, and the product's.
+def share_no_apps_own_tasks() -> None:
+    """Let Celery share no tasks that belong to an app, as it does unless it is told not to.
 
-    Each app makes all shared tasks of its process, and those of the tests take it five times as
-    long as all others.
+    Each app makes all shared tasks of its process, and those of the tests' apps take it five times
+    as long as all others.
     """
     _state._on_app_finalizers = {
-        one for one in _state._on_app_finalizers if _is_shared_in(name, _module_of(one))
+        one for one in _state._on_app_finalizers if not one.__qualname__.startswith("Celery.task.")
     }
-
-
-def _is_shared_in(name: str, module: str) -> bool:
-    return module == name or module.partition(".")[0] not in OF_TESTS
-
-
-def _module_of(finalizer: Callable[..., Any]) -> str:
-    """Return the module of the function that a finalizer makes a task of."""
-    cells = (each.cell_contents for each in finalizer.__closure__ or ())
-    functions = (each for each in cells if hasattr(each, "__qualname__"))
-    return getattr(next(functions, finalizer), "__module__", "")
