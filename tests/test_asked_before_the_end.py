@@ -13,8 +13,8 @@ from celery._state import _task_stack
 from celery.app.task import Context
 from celery.exceptions import Retry, TimeLimitExceeded
 
+from headway.celery.later import retry_later
 from headway.celery.messages.sends import waits_of
-from headway.message_headers import WAITS
 from tests.by_broker import Hand, running_as
 from tests.test_successors import again, again_in_silence, phase_at_last
 
@@ -81,10 +81,7 @@ def test_attempts_that_were_no_fault_of_the_task_take_none_from_a_lost_one(
     for waits in range(3):
         with running_by_hand(hand, again) as request:
             assert waits_of(request) == waits
-            limit = again.max_retries + waits + 1
-            asked = again.retry(
-                countdown=0, max_retries=limit, headers={WAITS: waits + 1}, throw=False
-            )
+            asked = retry_later(again, ValueError("away"), 0, is_failure=False)
             with suppress(Retry):
                 try:
                     raise asked

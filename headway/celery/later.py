@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from celery import Task
 
 from headway.celery.messages.sends import waits_of
-from headway.celery.storing.attempts import IS_WAIT
+from headway.celery.storing.attempts import IS_WAIT, MAX_ATTEMPTS
 from headway.message_headers import WAITS
 
 
@@ -35,14 +36,16 @@ def retry_later(
     `headers` are the next run's own, beside those of this one. Raises `error` where no attempt is
     left.
     """
+    limit = task.max_retries
     waits = waits_of(task.request) + (not is_failure)
     own = {**(task.request.headers or {}), **(headers or {}), WAITS: waits}
     again: Exception = task.retry(
         exc=error,
         countdown=seconds,
-        max_retries=task.max_retries + waits,
+        max_retries=None if limit is None else limit + waits,  # Celery counts these too
         headers=own,
         throw=False,
     )
     setattr(again, IS_WAIT, not is_failure)
+    setattr(again, MAX_ATTEMPTS, inf if limit is None else limit + 1)
     return again

@@ -227,8 +227,8 @@ class StateWrite(NamedTuple):
     max_attempts: int
     retry_in: float = 0.0  # seconds
     most_failures: float = inf  # after which there is no retry
-    # Distinguishes a write repeated because its reply was lost from a new one.
-    write_id: str = ""
+    is_wait: bool = False  # a retry that follows no failure, see retry_later
+    write_id: str = ""  # tells a write repeated because its reply was lost from a new one
     teller: Teller = ""
     # The JSON of a result that `fields` only previews, unless `meta` holds it.
     whole: bytes = b""

@@ -127,8 +127,8 @@ class RunRecords:
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]
         run = [write.task_id, *write.delivery]
         retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
-        save = _save_args(write)
-        args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *save, *flat]
+        rest = [*_save_args(write), int(write.is_wait)]
+        args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *rest, *flat]
         reply = self._functions.begin("write", [self._keys.record(write.task_id), *staged], args)
         return lambda: Outcome(reply())
 

@@ -28,6 +28,11 @@ def retry_of(value: Any) -> BaseException | None:
     return value if isinstance(value, Retry) else sys.exc_info()[1]
 
 
+def is_wait(value: Any) -> bool:
+    """Whether the Retry behind a state RETRY is a wait that follows no failure."""
+    return bool(getattr(retry_of(value), IS_WAIT, False))
+
+
 def retry_delay(value: Any, app: Any) -> float:
     """Return the seconds until the next attempt starts."""
     when = getattr(retry_of(value), "when", None)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from headway.celery.error_text import error_of, original_of
-from headway.celery.storing.attempts import IS_WAIT, retry_of
+from headway.celery.storing.attempts import is_wait
 from headway.shapes import Changes
 from headway.snapshot import Phase
 from headway.state_fields import cancelled_status, progress_fields, success_fields
@@ -42,8 +42,7 @@ def fields_of(phase: Phase, state: str, value: Any) -> Changes:
     if phase == Phase.RETRYING:
         error = error_of(original_of(value, sys.exc_info()[1]))
         fields: Changes = {"error": error, "status": "", "step": None}
-        goes_on = getattr(retry_of(value), IS_WAIT, False)
-        return fields if goes_on else {**fields, "current": 0, "total": 1}
+        return fields if is_wait(value) else {**fields, "current": 0, "total": 1}
     if phase == Phase.FAILED:
         error = error_of(original_of(value, sys.exc_info()[1]))
         return {"error": error, "status": error["message"]}

@@ -16,6 +16,7 @@ from headway import masking, settings
 from headway.celery.storing.attempts import (
     MAX_ATTEMPTS,
     attempts_of,
+    is_wait,
     retries_for_ever,
     retry_delay,
     retry_of,
@@ -87,6 +88,7 @@ class WriteBuilder:
             max_attempts=write.max_attempts if most_failures == inf else int(most_failures),
             retry_in=retry_delay(value, self._backend.app),
             most_failures=most_failures,
+            is_wait=phase == Phase.RETRYING and is_wait(value),
             write_id=uuid4().hex[:16],  # kept with the record: enough to tell one's own
         )
 

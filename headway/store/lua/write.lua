@@ -7,8 +7,8 @@
 -- ARGV[11]: failures at which no retry follows; ARGV[12]: what notifies the task's dependents of an
 -- end ('1' its writer, '' maintenance, '?' a holder of its message); ARGV[13]: what the run saves
 -- with a report ('' nothing); ARGV[14]: '1' where it may end with this save; ARGV[15]: which save of
--- its run it is, ARGV[16]: how much text belongs to it, see is_late_save; ARGV[17] on: field and JSON
--- fragment of each change, in turn.
+-- its run it is, ARGV[16]: how much text belongs to it, see is_late_save; ARGV[17]: '1' for a retry
+-- that follows no failure; ARGV[18] on: field and JSON fragment of each change, in turn.
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of
 -- such a task; 'requeued' when its worker stops and its run has to leave it to another one;
 -- 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when what was
@@ -32,7 +32,8 @@ local saved = ARGV[13]
 local may_leave = ARGV[14] == '1'
 local number_of_save = tonumber(ARGV[15])
 local written = ARGV[16]
-local FIRST_FIELD = 17
+local is_wait = ARGV[17] == '1'
+local FIRST_FIELD = 18
 local fields = {}
 for i = FIRST_FIELD, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
 local leaves = may_leave and redis.call('HGET', record, 'leave') == token
@@ -78,10 +79,11 @@ elseif phase == 'succeeded' then
 elseif phase == 'failed' then
   fields.failures = integer(held.failures + 1)
 elseif phase == 'retrying' then
-  if held.failures + 1 >= most_failures then return 'exhausted' end
+  local failed = is_wait and 0 or 1
+  if failed == 1 and held.failures + 1 >= most_failures then return 'exhausted' end
   settle(held.fields.delivery)
   -- The next attempt was sent before this was stored: from now on only that one counts.
-  fields.failures = integer(held.failures + 1)
+  fields.failures = integer(held.failures + failed)
   fields.generation = integer(math.max(generation, held.generation) + 1)
   fields.fence = ''
   fields.scheduled_for = format_time(NOW + retry_in)
