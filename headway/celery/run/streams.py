@@ -155,7 +155,7 @@ def open_stream(
         raise RuntimeError(
             "A child process cannot write its task's streams: write in the run's own process."
         )
-    if run.streams is None:
+    if run.streams is None and not run.is_child:  # a child process has no streams, and says so
         run.sender.settle()
     with run.lock:
         if run.streams is None:
