@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from os import fork, waitpid  # as they are before they are patched
+from os import close, fork, waitpid  # before they are patched: gevent closes later
 from pathlib import Path
 from typing import IO, Any
 
@@ -196,9 +196,12 @@ def serve(server: str, requests: socket.socket) -> None:
     Return when nobody is left to ask, and in each program at its end.
     """
     gc.disable()  # what is imported stays
+    low = _take_low_numbers()
     patching.patch_for(server)
     for library in LIBRARIES[server]:
         importlib.import_module(library)
+    for fd in low:
+        close(fd)
     gc.freeze()
     gc.enable()
     while True:
@@ -209,8 +212,20 @@ def serve(server: str, requests: socket.socket) -> None:
             requests.close()
             return _watch(json.loads(message), *fds)
         for fd in fds:
-            os.close(fd)
+            close(fd)
         _reap()
+
+
+def _take_low_numbers() -> list[int]:
+    """Return descriptors that have all numbers which those of a program may have.
+
+    What the imports open gets others: a hub's epoll is closed in each program, which has its own,
+    and would close a listener of the same number.
+    """
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    while taken[-1] < FIRST_SPARE_FD:
+        taken.append(os.dup(taken[-1]))
+    return taken
 
 
 def _reap() -> None:
@@ -228,11 +243,11 @@ def _watch(request: dict[str, Any], watcher: int, output: int, *fds: int) -> Non
     """
     pid = fork()
     if pid == 0:
-        os.close(watcher)
+        close(watcher)
         _take_over(request, output, fds)
         return _run(request["command"])
     for fd in (output, *fds):
-        os.close(fd)
+        close(fd)
     os.write(watcher, NUMBER.pack(pid))
     os.write(watcher, NUMBER.pack(waitpid(pid, 0)[1]))
     os._exit(0)
@@ -252,10 +267,10 @@ def _take_over(request: dict[str, Any], output: int, fds: Sequence[int]) -> None
         fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_SPARE_FD) for fd in (output, output, *fds)
     ]
     for fd in (output, *fds):
-        os.close(fd)
+        close(fd)
     for fd, number in zip(spare, (1, 2, *request["fds"]), strict=True):
         os.dup2(fd, number)
-        os.close(fd)
+        close(fd)
     _have_an_own_hub()
     if os.environ.get("PYTHONFAULTHANDLER"):
         faulthandler.enable()
