@@ -67,8 +67,16 @@ class Run(Process):
         return found
 
     def one(self, command: str) -> int:
-        """Return the first process whose command line holds this."""
-        return min(pid for pid, line in self.family().items() if command in line)
+        """Return the process whose command line holds this, and none that it has forked.
+
+        A child may have the lower number: the system begins again with low ones.
+        """
+        found = {pid for pid, line in self.family().items() if command in line}
+        forked: set[int] = set()
+        for pid in found:
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                forked.update(children_of(pid))
+        return min(found - forked)
 
     def valkey(self) -> redis.Redis:
         return redis.Redis.from_url(
