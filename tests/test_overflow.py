@@ -11,7 +11,9 @@ import pytest
 from celery import Celery
 
 from headway import masking, progress
-from headway.celery.run.overflow import END, GAP
+from headway.celery.run import streams
+from headway.celery.run.overflow import END, GAP, Overflow
+from headway.celery.run.runs import Run
 from headway.exceptions import ConfigError
 from headway.files.folder import FileFolder
 from headway.files.place import file_store
@@ -208,6 +210,30 @@ def test_a_run_that_goes_on_without_the_stream_leaves_what_was_saved(
 
     assert seen == [None, 1]
     assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": text}
+
+
+def test_a_stream_is_sent_no_sooner_than_it_has_its_file(
+    runs: Runs, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    def body() -> None:
+        out = progress.stream("answer", overflow="file")
+        if progress.saved is None:
+            out.write("a line\n" * 5)
+            progress.save(1)
+            out.write("lost")
+            progress.flush()
+            raise Killed
+
+    def begun_between_flushes(run: Run, *about: Any) -> Overflow:
+        """As the flusher's thread comes to a stream that is just being opened."""
+        run.streams.flush()
+        return Overflow(run, *about)
+
+    runs(body)
+    monkeypatch.setattr(streams, "Overflow", begun_between_flushes)
+    runs(body)
+
+    assert files_of(records, runs.celery, runs.task_id) == {"answer.txt": "a line\n" * 5}
 
 
 def test_a_run_that_goes_on_without_the_stream_has_a_file_for_what_was_held_back(

@@ -58,13 +58,13 @@ class RunStreams:
                 if len(self._senders) >= MAX_STREAMS:
                     raise ValueError(f"A run has at most {MAX_STREAMS} streams.")
                 sender = StreamSender(TextStream(name, self._run), self._run)
-                self._senders = {**self._senders, name: sender}
             sender.format = format or sender.format
             if overflow and sender.overflow is None:
                 if sender.is_full:
                     raise ValueError(f"The stream {name!r} is full: ask for its file before that.")
                 saved = self._run.checkpoint.overflow(name)
                 sender.overflow = Overflow(self._run, name, saved)
+            self._senders = {**self._senders, name: sender}  # from now on the flusher sends it
             sender.stream.open_again()
             return sender.stream
 
