@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import hypothesis
 import pytest
@@ -144,6 +145,14 @@ def no_celery_app_is_current_from_elsewhere() -> Iterator[None]:
 def tasks_are_registered_in_their_file_alone() -> Iterator[None]:
     with forgotten_after():
         share_no_apps_own_tasks()
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_app_is_active_from_elsewhere() -> Iterator[None]:
+    """For a file that purges: each app of the process that has the same broker is asked then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_state, "_apps", WeakSet())
         yield
 
 

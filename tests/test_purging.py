@@ -22,6 +22,9 @@ MISSING = "there.is.no.such.module"
 def job() -> None: ...
 
 
+pytestmark = pytest.mark.usefixtures("no_app_is_active_from_elsewhere")
+
+
 @pytest.fixture
 def make(redis_url: str) -> Iterator[Callable[..., Celery]]:
     """Makes apps; the last one is the current one, as in Celery."""

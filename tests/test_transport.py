@@ -30,6 +30,8 @@ from tests.processes import ROOT, Valkey
 ADDRESS = "ada@example.com"
 EMBED = b"what follows the arguments"
 
+pytestmark = pytest.mark.usefixtures("no_app_is_active_from_elsewhere")
+
 
 @pytest.fixture(scope="module")
 def one_app(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Flask:
