@@ -143,7 +143,8 @@ def test_what_refuses_one_refuses_no_other(
 def test_one_that_is_open_already_is_refused(
     mine: FlaskClient, records: Records, monkeypatch: pytest.MonkeyPatch
 ):
-    first, open_one = ended(mine, records), start(mine)
+    first = ended(mine, records)
+    open_one = start(mine)
     existing = StartResult(open_one, '{"task_id": "another"}', Outcome.EXISTING)
     monkeypatch.setattr(bulk, "rerun", lambda *_, **__: existing)
 

@@ -19,7 +19,7 @@ LINE = 24  # px of a line of a row, and a little over what is the highest
 WORDS = (
     "The row of the third warehouse has no price in the column of June, nor in that of July. " * 3
 )
-# What the page has asked for is drawn, and nothing over what a test puts in its place.
+# Waits for the drawings that are due, and allows no others: they would undo what a test changes.
 DRAW_NO_MORE = """() => {
   const frame = requestAnimationFrame;
   window.requestAnimationFrame = () => 0;

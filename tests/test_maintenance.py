@@ -1,5 +1,4 @@
-"""What the maintenance of real workers handles: lost processes and messages, what is for later,
-what is cancelled.
+"""Maintenance by real workers: lost processes, lost messages, scheduled and cancelled tasks.
 
 Real workers run tests/plain_celery.py, a Celery project that names Headway's backend and task
 class, and nothing else.

@@ -102,7 +102,7 @@ def test_a_text_of_a_form_that_would_be_too_deep_is_a_text(client: FlaskClient):
     again = client.get(f"/headway/start/take_anything?from={answer.json['task_id']}")
 
     assert answer.status_code == 202
-    assert text in again.text  # JSON would be written anew, in many lines
+    assert text in again.text  # a JSON value would be printed again, on many lines
 
 
 def test_records_within_records_are_taken_as_deep_as_json(client: FlaskClient):
@@ -187,7 +187,7 @@ def test_a_body_is_bounded_whatever_the_app_lets_its_own_be(
 
 
 class BadBody:
-    """What gunicorn gives as `wsgi.input` of a request whose first chunk has no size."""
+    """The `wsgi.input` that gunicorn gives a request whose first chunk has no size."""
 
     def read(self, size: int = -1) -> bytes:
         raise InvalidChunkSize(b"0x5")

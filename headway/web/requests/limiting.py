@@ -17,7 +17,7 @@ from headway.web.requests.owners import cookie_sessions, current_owner
 LANE = "headway_lane"  # in flask.g: the lane of the current request, if it is costly
 OWNER = "headway.owner"  # in a socket's environ, once its cookie has been read
 
-# What a request to an endpoint counts as. Starts are counted in `State.admit`.
+# The limit that a request to each endpoint counts against. `State.admit` counts starts.
 KINDS = {
     "headway.status": "reads",
     "headway.batch_status": "reads",

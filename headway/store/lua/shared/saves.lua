@@ -62,10 +62,10 @@ forget_saved = function(record)
   redis.call('HDEL', record, 'saved', 'saved_percent', 'saved_by', 'saved_as', 'effects', 'answers')
 end
 
--- Of a save that Redis sees: whether it is none any more, as it comes late. Its run, which was told that
--- it is not stored, has since saved again, or written text that does not belong to it. Else also what
--- the record's field `streams` (nil for none) is with it. `last` is what `saved_as` holds, `number`
--- which save of its run it is (0 unknown), `written` how much text belongs to it, see saved_streams.
+-- Whether a save arrives too late to be stored: since it was sent its run has saved again, or has written
+-- text that does not belong to it. If it is not late, returns also the record's field `streams` as the
+-- save leaves it. `streams` is that field now (nil for none), `last` the field `saved_as`, `number` which
+-- save of its run it is (0 unknown), `written` how much text belongs to it, see saved_streams.
 is_late_save = function(id, streams, last, token, number, written)
   local is_own = number > 0 and last and string.sub(last, 1, #token) == token
   local newest = is_own and tonumber(string.sub(last, #token + 2))
