@@ -11,7 +11,7 @@ from headway.store.records import Records
 from tests.by_hand import write
 from tests.page import LIVE, open_live, start_by_hand
 
-SILENCE_MS = 10500  # as reconnecting-socket.js has it
+SILENCE_MS = 9000  # as reconnecting-socket.js has it
 LEFT_MS = 6000  # until Engine.IO gives such a socket up, too
 
 

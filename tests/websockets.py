@@ -62,7 +62,7 @@ def serving(
     **options: Any,
 ):
     server = Server(
-        folder, mode, {"ping_interval": 9, "ping_timeout": 6, **options}, constants or {}
+        folder, mode, {"ping_interval": 7, "ping_timeout": 6, **options}, constants or {}
     )
     with running(server.process):
         yield server

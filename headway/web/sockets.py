@@ -44,8 +44,8 @@ def serve_sockets(
             # One event of a socket at a time, in order: a client that floods delays only
             # itself.
             async_handlers=False,
-            # Together 15 s: by then both ends know of a half-open connection.
-            ping_interval=9,
+            # Together 13 s: by then both ends know of a half-open connection.
+            ping_interval=7,
             ping_timeout=6,
             cookie=None,
             manage_session=False,

@@ -255,10 +255,10 @@ test("a half-open socket is helped out by polling until it is found out", async 
   watcher.watchTask("a", () => {});
   socket.open();
   await settled();
-  await pass(9000);
+  await pass(7000);
 
   socket.dead = true;
-  await pass(10_500);
+  await pass(9000);
   await pass(2000);
 
   assert.deepEqual(http.addresses, ["/status?task_id=a"]);

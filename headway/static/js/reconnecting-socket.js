@@ -10,7 +10,7 @@
 const ANSWER_MS = 5000; // the server itself gives up on Redis after 2 s
 const SENT_AWAY_MS = 500;
 const REFUSED_MS = 2000;
-const SILENCE_MS = 10500; // the server pings every 9 s, and Engine.IO waits 6 s more before it gives the socket up
+const SILENCE_MS = 9000; // the server pings every 7 s, and Engine.IO waits 6 s more before it gives the socket up
 
 export class ReconnectingSocket {
   #socket;
