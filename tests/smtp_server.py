@@ -133,7 +133,6 @@ class _Session(socketserver.StreamRequestHandler):
 
     server: _Server
     timeout = 10  # seconds, so that no test waits for ever
-    taken = False  # whether the last command was a message's end
 
     def handle(self) -> None:
         try:
@@ -151,7 +150,6 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _obey(self, command: str) -> None:
         self.server.owner.commands.append(command)
-        self.taken = command.lower() == "data"
         verb, _, rest = command.partition(" ")
         match verb.lower():
             case "ehlo" | "helo":
@@ -219,6 +217,8 @@ class _Session(socketserver.StreamRequestHandler):
         if answer == SILENCE:
             self.rfile.read()  # until the client gives up
             raise _Gone
+        if step == "message":  # before the answer, after which whoever sent it may close the server
+            owner._idle.add(self)
         self._write(answer)
         if answer.startswith("334"):  # a challenge: whatever answers it is right
             self.server.owner.commands.append(self._line().decode().rstrip())
@@ -230,12 +230,10 @@ class _Session(socketserver.StreamRequestHandler):
 
         Between two messages whoever ends the server may end the wait for it.
         """
-        idle = self.server.owner._idle if self.taken else set()
-        idle.add(self)
         try:
             return self._line()
         finally:
-            idle.discard(self)
+            self.server.owner._idle.discard(self)
 
     def _line(self) -> bytes:
         line = self.rfile.readline()
