@@ -18,7 +18,7 @@ from supervisor import ManagedProcess, echo, end_with_parent
 WATCHED = ROOT / "app"
 NOTE = "code-problem.txt"  # in the data folder: why the code cannot be loaded, for the pages
 POLL_SECONDS = 0.2
-LOADING_SECONDS = 20.0  # after which code that is still not loaded counts as a problem
+LOADING_SECONDS = 20.0  # after which it is said that code is still not loaded
 
 
 class CodeWatcher:
@@ -41,10 +41,27 @@ class CodeWatcher:
                 if changed:
                     self._seen = found
                     names = ", ".join(sorted(str(path.relative_to(ROOT)) for path in changed))
-                    self._take(names, await find_problem(loader))
+                    await self._load(names, loader)
                     loader = await start_loader()
         finally:
             await end(loader)
+
+    async def _load(self, names: str, loader: Process) -> None:
+        """Take the edited code once it is loaded, or say why not; give up where it is edited again.
+
+        A busy machine may only be slow: what takes long is said, and waited for all the same.
+        """
+        loading = asyncio.create_task(find_problem(loader))
+        done, _ = await asyncio.wait([loading], timeout=LOADING_SECONDS)
+        if not done:
+            self._take(names, f"It is not loaded after {LOADING_SECONDS:g} s.")
+        while not loading.done() and edited_at() == self._seen:
+            await asyncio.wait([loading], timeout=POLL_SECONDS)
+        if loading.done():
+            self._take(names, loading.result())
+        else:
+            await end(loader)
+            await loading
 
     def _take(self, names: str, problem: str) -> None:
         self._tell(problem)
@@ -85,12 +102,7 @@ async def start_loader() -> Process:
 
 async def find_problem(loader: Process) -> str:
     """Return why the code cannot be loaded, "" if it can."""
-    try:
-        async with asyncio.timeout(LOADING_SECONDS):
-            _, said = await loader.communicate(b"\n")
-    except TimeoutError:
-        await end(loader)
-        return f"It is not loaded after {LOADING_SECONDS:g} s."
+    _, said = await loader.communicate(b"\n")
     if loader.returncode == 0:
         return ""
     how = f"Loading it ended with exit code {loader.returncode}."

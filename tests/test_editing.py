@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+import code_watcher
+from code_watcher import CodeWatcher
 from tests.page import expect_nothing_of_axe, open_live
 from tests.processes import ROOT, Process, answers, children_of, free_port, wait_for
 
@@ -121,3 +125,73 @@ def test_a_web_process_that_starts_with_broken_code_serves_why_until_it_is_mende
     project.task.write_text(TASK)
 
     expect(page.get_by_role("heading", name="Start something")).to_be_visible(timeout=PATIENCE)
+
+
+class Restarted:
+    """A process of which this counts how often it restarts."""
+
+    count = 0
+
+    def restart(self) -> None:
+        self.count += 1
+
+
+class Loader:
+    """A process that loads code, as soon as the test lets it."""
+
+    def __init__(self) -> None:
+        self.returncode: int | None = None
+        self.has_ended = asyncio.Event()
+
+    async def communicate(self, _: bytes) -> tuple[None, bytes]:
+        await self.has_ended.wait()
+        return None, b""
+
+    def end(self, code: int) -> None:
+        self.returncode = code
+        self.has_ended.set()
+
+    def kill(self) -> None:
+        self.end(-9)
+
+    async def wait(self) -> None:
+        await self.has_ended.wait()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def test_code_that_is_loaded_late_is_taken_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("ROOT", "WATCHED"):
+        monkeypatch.setattr(code_watcher, name, tmp_path)
+    for name in ("LOADING_SECONDS", "POLL_SECONDS"):
+        monkeypatch.setattr(code_watcher, name, 0.02)
+    note = tmp_path / "note"
+    child = Restarted()
+    loaders: list[Loader] = []
+
+    async def start_loader() -> Loader:
+        loaders.append(Loader())
+        return loaders[-1]
+
+    async def edit() -> None:
+        watching = asyncio.create_task(CodeWatcher(note, [child]).watch())  # type: ignore[list-item]
+        await until(lambda: loaders)
+        (tmp_path / "task.py").write_text("")
+        await until(lambda: "not loaded after" in note.read_text())
+        (tmp_path / "task.py").write_text("# again")  # what loads the code as it was is of no use
+        await until(lambda: loaders[0].returncode == -9 and "not loaded" in note.read_text())
+        assert child.count == 0
+        loaders[1].end(0)
+        await until(lambda: child.count)
+        assert (child.count, note.read_text()) == (1, "")
+        watching.cancel()
+
+    monkeypatch.setattr(code_watcher, "start_loader", start_loader)
+    with ThreadPoolExecutor(1) as thread:  # playwright's own loop runs in this one
+        thread.submit(asyncio.run, edit()).result()
