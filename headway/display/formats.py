@@ -26,6 +26,11 @@ def format_took(ms: int) -> str:
     return f"{ms / 1000:.1f}{SPACE}s" if ms < 60_000 else format_duration(ms)
 
 
+def format_passed(ms: float) -> str:
+    """Return how long something has gone on: as a duration, below a second as what it took."""
+    return format_duration(ms) if ms >= 1000 else format_took(floor(ms))
+
+
 def format_rate(rate: float) -> str:
     """Return a rate per second as text, per minute where it is low."""
     if rate >= 10:

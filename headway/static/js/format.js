@@ -51,6 +51,15 @@ export function formatTook(ms) {
 }
 
 /**
+ * How long something has gone on: "0:12", below a second as what it took.
+ *
+ * @param {number} ms
+ */
+export function formatPassed(ms) {
+  return ms < 1000 ? formatTook(Math.floor(ms)) : formatDuration(ms);
+}
+
+/**
  * The time of day in the reader's own zone, with the date when it is another day's; "" for none.
  *
  * @param {string | number | null} time

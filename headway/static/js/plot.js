@@ -1,7 +1,7 @@
 /** Continues the plot of progress and rate that the server has drawn; plot.py draws the same. */
 
 import WORDS from "./card-words.js";
-import { fill, formatDuration, formatNumber, formatPercent, formatRate, joined } from "./format.js";
+import { fill, formatNumber, formatPassed, formatPercent, formatRate, joined } from "./format.js";
 import { Pace } from "./pace.js";
 import { percent } from "./snapshot.js";
 
@@ -87,8 +87,9 @@ export class Plot {
     const { points } = this;
     const [, , total] = points[points.length - 1];
     const counts = [formatNumber(most(points)), "0"];
+    const { span } = this.#times(snapshot);
     return {
-      x: [formatDuration(0), formatDuration(this.#times(snapshot).span)],
+      x: [span < 1000 ? "0" : "0:00", formatPassed(span)],
       y: total ? [100, 50, 0].map(formatPercent) : counts,
     };
   }
@@ -111,7 +112,7 @@ export class Plot {
     const fastest = Math.max(0, ...rates(points).map(([, rate]) => rate));
     const reached = part === null ? String(current) : formatPercent(part);
     return joined([
-      fill(WORDS.page.reached, { reached, time: formatDuration(at - points[0][0]) }),
+      fill(WORDS.page.reached, { reached, time: formatPassed(at - points[0][0]) }),
       fastest ? fill(WORDS.page.fastest, { rate: formatRate(fastest) }) : "",
     ]);
   }

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import floor
 from typing import NamedTuple
 
-from headway.display.formats import format_duration, format_number, format_percent, format_rate
+from headway.display.formats import format_number, format_passed, format_percent, format_rate
 from headway.display.languages import say, words_of
 from headway.display.words import percent
 from headway.shapes import SnapshotDict
@@ -54,7 +54,7 @@ def plot(task: SnapshotDict, points: Sequence[Point]) -> Plot | None:
         _line(_fractions(points), span),
         _line(_shares(rates(points)), span),
         _wedge(points, begun, coming, span) if coming else "",
-        (format_duration(0), format_duration(span)),
+        ("0:00" if span >= 1000 else "0", format_passed(span)),
         _scale(points),
         _summary(task, points),
         _compared_estimate(task, attempt, expected),
@@ -126,7 +126,7 @@ def _y(value: float) -> int:
 
 
 def _summary(task: SnapshotDict, points: Sequence[Point]) -> str:
-    took = format_duration(points[-1].at - points[0].at)
+    took = format_passed(points[-1].at - points[0].at)
     fastest = max((rate for _, rate in rates(points)), default=0.0)
     part = percent(task) or _percent_of(points[-1])
     reached = f"{points[-1].current:g}" if part is None else format_percent(part)
@@ -148,9 +148,9 @@ def _compared_estimate(
     for point, estimate in zip(attempt[:-1], expected, strict=False):
         part = point.current / point.total if point.total else 0.0
         if part >= COMPARED_AT and estimate:
-            least, most = (format_duration(end) for end in estimate)
+            least, most = (format_passed(end) for end in estimate)
             said = least if least == most else say("{least} to {most}", least=least, most=most)
-            took = format_duration(attempt[-1].at - attempt[0].at)
+            took = format_passed(attempt[-1].at - attempt[0].at)
             at = format_percent(floor(100 * part))
             return say(
                 "Estimated {time} at {percent}, took {took}", time=said, percent=at, took=took
