@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from flask import (
@@ -41,6 +42,19 @@ ALL = Query(frozenset(), (), ("", ""))
 
 pages = Blueprint("pages", __name__)
 guard(pages, {"index": "lists", "send_email": "changes", "long_task": "changes"})
+
+
+@pages.before_app_request
+def lead_to_list() -> ResponseReturnValue | None:
+    """Send a browser that asks for the library's list to the page, which shows the same.
+
+    The holder of a token stays: the page is of the visitor's own tasks.
+    """
+    is_list = request.path == "/tasks" and request.method == "GET"
+    if not is_list or "token" in request.args or wants_json() or not wants_page():
+        return None
+    query = urlencode(list(request.args.items(multi=True)))
+    return redirect(f"{url_for('pages.index')}?{query}".removesuffix("?"))
 
 
 @pages.get("/")

@@ -45,6 +45,7 @@ from headway.web.assets import assets
 from headway.web.pages.results import results
 from headway.web.pages.schedules import schedules
 from headway.web.pages.start_page import starting
+from headway.web.pages.task_list import task_list
 from headway.web.pages.task_page import pages
 from headway.web.pages.template_functions import Pages
 from headway.web.pages.token_links import token_links
@@ -68,6 +69,7 @@ BLUEPRINTS = (
     results,
     ops,
     assets,
+    task_list,
     pages,
     token_links,
     parts,

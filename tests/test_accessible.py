@@ -133,6 +133,14 @@ class Pages:
     def starts(self) -> None:
         self.page.goto(f"{self.address}/start")
 
+    def tasks(self) -> None:
+        """Show the library's own list, of what a token opens."""
+        task_id = self.start()
+        self.end(task_id, Phase.FAILED, {}, error={"type": "ValueError", "message": LONG})
+        shared = self.page.request.post(f"{self.address}/tasks/{task_id}/share").json()
+        self.page.goto(f"{self.address}/tasks?token={shared['token']}")
+        expect(self.page.locator("headway-list li")).to_have_count(1)
+
     def nowhere(self) -> None:
         self.page.goto(f"{self.address}/tasks/nowhere")
 
@@ -155,6 +163,7 @@ SHOWN: dict[str, list[Callable[[Pages], object]]] = {
         Pages.with_parts,
         Pages.nowhere,
     ],
+    "headway_list.show": [Pages.tasks],
     "headway_parts.listing": [Pages.parts],
     "headway_bulk.change": [Pages.several],
     "headway_start.index": [Pages.starts],
@@ -169,7 +178,6 @@ NO_PAGES = {
     "static",
     "headway.status",
     "headway.batch_status",
-    "headway.list_tasks",
     "headway.result",
     "headway.log",
     "headway_streams.stream",

@@ -323,6 +323,7 @@ LAYERS = [
     "headway.web.api.web_push",
     "headway.web.pages.form_files",
     "headway.web.pages.start_page",
+    "headway.web.pages.task_list",
     "headway.web.pages.facts",
     "headway.web.pages.task_page",
     "headway.web.pages.token_links",

@@ -4,12 +4,13 @@ import WORDS from "./card-words.js";
 import { Choice } from "./choice.js";
 import { drawSoon } from "./drawing.js";
 import { fill } from "./format.js";
+import { ADDRESS } from "./list-filters.js";
 import { ListItems } from "./list-items.js";
 import { ListPages } from "./list-pages.js";
 import { ListTools } from "./list-tools.js";
 import { LiveElement } from "./live-element.js";
 import { Notifier } from "./notifier.js";
-import { pushBox } from "./push-switch.js";
+import { offerPush } from "./push-switch.js";
 import { asShown, normalize } from "./snapshot.js";
 import { TabTitle } from "./tab-title.js";
 import { TaskCounts } from "./task-counts.js";
@@ -35,7 +36,7 @@ export class HeadwayList extends LiveElement {
   /** @type {ListPages | undefined} */
   #pages;
   /** @type {ListTools | undefined} */
-  #tools;
+  tools;
   #drawTools = () => this.#showTools();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #refresh;
@@ -53,14 +54,14 @@ export class HeadwayList extends LiveElement {
     this.#empty.textContent = WORDS.list.loading;
     this.#counts = new TaskCounts();
     const pages = (this.#pages = new ListPages(watcher.server));
-    const tools = (this.#tools = new ListTools(
+    const tools = (this.tools = new ListTools(
       (query) => void this.#show(query, watcher),
       () => void this.#showOlder(watcher),
     ));
     content.append(tools.bar, list, this.#empty, tools.older);
     if (this.hasAttribute("tab")) {
       this.#tellers = tellersOf(watcher.server);
-      content.append(Notifier.box(), pushBox(watcher.server));
+      content.append(switchOf(Notifier.offer), switchOf((...parts) => void offerPush(...parts, watcher.server)));
     }
     if (this.hasAttribute("actions")) {
       const bar = choiceBar();
@@ -79,6 +80,7 @@ export class HeadwayList extends LiveElement {
         this.#showTools();
       },
     );
+    tools.ask(ADDRESS.read());
     return () => {
       clearTimeout(this.#refresh);
       for (const teller of this.#tellers.splice(0)) teller.stop();
@@ -127,11 +129,11 @@ export class HeadwayList extends LiveElement {
 
   #showTools() {
     this.#empty.hidden = this.#items.size > 0;
-    if (!this.#tools || !this.#pages) return;
+    if (!this.tools || !this.#pages) return;
     const all = this.#counts.of([]);
-    this.#tools.bar.hidden = this.#pages.query.isWhole && !all;
-    this.#tools.show(this.#counts);
-    this.#tools.older.hidden = !this.#pages.hasOlder(all, this.#items.size);
+    this.tools.bar.hidden = this.#pages.query.isWhole && !all;
+    this.tools.show(this.#counts);
+    this.tools.older.hidden = !this.#pages.hasOlder(all, this.#items.size);
   }
 
   /** @param {string} sentence */
@@ -189,4 +191,15 @@ function choiceBar() {
   bar.part.add("choice");
   bar.ariaLabel = WORDS.list.chosen;
   return bar;
+}
+
+/** A check box that turns something on and off. @param {(box: HTMLInputElement, label: HTMLElement) => void} offer */
+function switchOf(offer) {
+  const [label, box] = [document.createElement("label"), document.createElement("input")];
+  box.type = "checkbox";
+  label.part.add("notify");
+  label.hidden = true;
+  label.append(box);
+  offer(box, label);
+  return label;
 }

@@ -60,3 +60,10 @@ export class ListQuery {
     return this.words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
   }
 }
+
+/** Where it is kept what a list is asked for: Headway's own page of one keeps it in its address, other pages do not. */
+export const ADDRESS = {
+  read: () => new ListQuery(),
+  /** @param {ListQuery} query that a person has asked for */
+  write: (query) => void query,
+};

@@ -1,7 +1,7 @@
 /** The tools of an element's list: a search, filters with counts, and the way to older tasks. */
 
 import WORDS from "./card-words.js";
-import { FILTERS, ListQuery } from "./list-filters.js";
+import { ADDRESS, FILTERS, ListQuery } from "./list-filters.js";
 
 /** @typedef {import("./task-counts.js").TaskCounts} TaskCounts */
 
@@ -29,6 +29,14 @@ export class ListTools {
     this.older.textContent = WORDS.list.older;
     this.older.hidden = true;
     this.older.addEventListener("click", onOlder);
+  }
+
+  /** Ask for another list, if it is another one. @param {ListQuery} query */
+  ask(query) {
+    if (query.path("") === this.#query.path("")) return;
+    this.#query = query;
+    this.#search.value = query.words;
+    this.#onQuery(query);
   }
 
   /** @param {TaskCounts} counts */
@@ -80,9 +88,8 @@ export class ListTools {
 
   /** @param {readonly string[]} phases */
   #ask(phases) {
-    const next = new ListQuery(phases, this.#search.value);
-    if (next.path("") === this.#query.path("")) return;
-    this.#query = next;
-    this.#onQuery(next);
+    const before = this.#query;
+    this.ask(new ListQuery(phases, this.#search.value));
+    if (this.#query !== before) ADDRESS.write(this.#query);
   }
 }

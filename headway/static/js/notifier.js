@@ -74,17 +74,6 @@ export class Notifier {
     });
   }
 
-  /** Return a check box of its own that turns it on and off. */
-  static box() {
-    const label = document.createElement("label");
-    const box = document.createElement("input");
-    box.type = "checkbox";
-    label.part.add("notify");
-    label.append(box);
-    Notifier.offer(box, label);
-    return label;
-  }
-
   /** @param {Snapshot} snapshot @param {Labels} [labels] */
   receive(snapshot, labels) {
     const { task_id, phase } = snapshot;

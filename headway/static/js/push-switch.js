@@ -43,18 +43,6 @@ export async function offerPush(box, label, server) {
   label.hidden = false;
 }
 
-/** Return a check box of its own that turns it on and off. @param {Server} server */
-export function pushBox(server) {
-  const label = document.createElement("label");
-  const box = document.createElement("input");
-  box.type = "checkbox";
-  label.part.add("notify");
-  label.hidden = true;
-  label.append(box);
-  void offerPush(box, label, server);
-  return label;
-}
-
 /** Why this browser cannot be told, "" if it can. @returns {keyof typeof WORDS.push.unavailable | ""} */
 export function obstacle() {
   if (!isSecureContext) return "insecure";

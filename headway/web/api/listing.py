@@ -114,7 +114,11 @@ def read_listing(query: Query, seen: str) -> Listing:
     The first page has all that has not ended too, however old. `seen` is the RFC 3339 time at which
     the owner last opened it, "" for never: failures since then come first.
     """
-    viewer = Viewer(get_or_create_owner())
+    return listing_for(Viewer(get_or_create_owner()), query, seen)
+
+
+def listing_for(viewer: Viewer, query: Query, seen: str) -> Listing:
+    """Return what the page of a viewer's tasks shows, as `read_listing` does."""
     page, following = list_for(viewer, PAGE, query.phases, query.cursor, query.words)
     if query.is_first:
         page += list_for(viewer, PAGE, UNFINISHED)[0]

@@ -14,16 +14,12 @@ from headway.state import state
 from headway.store.model import Outcome, TaskRecord
 from headway.web.api.batch_etags import BATCH_ETAGS
 from headway.web.api.parameters import (
-    cursor_of,
     integer,
     json_body,
-    phases_asked_for,
     when_of,
-    words_asked_for,
 )
 from headway.web.api.payloads import (
     ARGS_OR_RESUME,
-    LIMIT,
     OFFSET,
     SOME_TIME,
     TASK_IDS,
@@ -34,8 +30,6 @@ from headway.web.api.payloads import (
 )
 from headway.web.api.reading import (
     NOT_FOUND,
-    counts_for,
-    list_for,
     read_mine,
     read_one,
     read_to_share,
@@ -117,28 +111,6 @@ def batch_status() -> ResponseReturnValue:
     response.set_etag(tag)
     response.headers["Cache-Control"] = FRESH
     return response
-
-
-@api.get("/tasks")
-def list_tasks() -> ResponseReturnValue:
-    """Answer with the owner's tasks, newest first: `{"tasks", "next", "counts", "server"}`.
-
-    `counts` are of all that are kept, by phase. Query: `phase` and `state` (repeatable), `q`
-    (words of title, status, error, arguments), `limit`, `cursor` (an answer's `next`).
-    """
-    limit = integer(request.args.get("limit", "50"), "limit", LIMIT)
-    phases = phases_asked_for()
-    start_at = cursor_of(request.args.get("cursor"))
-    viewer = current_viewer()
-    page, following = list_for(viewer, limit, phases, start_at, words_asked_for())
-    cursor = fragment("~".join(following)) if following else "null"
-    counts = fragment(counts_for(viewer))
-    server = fragment(server_state())
-    tasks = ",".join(page)
-    return json_text(
-        f'{{"tasks":[{tasks}],"next":{cursor},"counts":{counts},"server":{server}}}',
-        cache=FRESH,
-    )
 
 
 @api.post("/tasks")

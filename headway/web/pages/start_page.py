@@ -56,6 +56,11 @@ USED = Sentence(
 )
 
 
+def has_forms() -> bool:
+    """Whether there is a task that can be started by a form."""
+    return any(kind.arguments is not None for kind in TASK_TYPES.values())
+
+
 @starting.get("/start")
 def index() -> ResponseReturnValue:
     """Show which tasks can be started, by their headings, each with a link to its form."""

@@ -79,6 +79,12 @@ class Pages:
         ]
 
     @property
+    def list_address(self) -> str:
+        """The address of the page of the viewer's tasks, with the token that opens this page."""
+        token = carried_token(current_viewer()) if "token" in request.args else {}
+        return url_for("headway_list.show", **token)
+
+    @property
     def words_address(self) -> str:
         """The address of the script with the language's words; "" for English."""
         return words_address()
@@ -102,6 +108,6 @@ class Pages:
 
     def list(self) -> Markup:
         """Return the live list of the visitor's own tasks, with their buttons."""
-        address = url_for("headway.list_tasks")
+        address = url_for("headway_list.show")
         link = Markup('<a href="{}">{}</a>').format(address, self.say("Your tasks"))
         return Markup('<headway-list src="{}" actions tab>{}</headway-list>').format(address, link)

@@ -33,7 +33,7 @@ def follow() -> ResponseReturnValue:
     path = request.form.get("path", "")
     if read_token(shown, secret_keys_of(current_app)) is None or not OF_A_TASK.fullmatch(path):
         raise APIError(400, "bad_token", "Send a token, and the path of a task.")
-    tasks = url_for("headway.list_tasks")
+    tasks = url_for("headway_list.show")
     response = redirect(tasks + path.removeprefix("/tasks"), 303)
     response.set_cookie(
         TOKEN_COOKIE,

@@ -39,6 +39,7 @@ ERROR_PAGES = {
     "headway_files": "headway/error.html",
     "headway_token_links": "headway/error.html",
     "headway_parts": "headway/error.html",
+    "headway_list": "headway/error.html",
     "headway_start": "headway/error.html",
     "headway_bulk": "headway/error.html",
     "headway_schedules": "headway/error.html",

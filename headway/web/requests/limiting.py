@@ -35,7 +35,7 @@ KINDS = {
     "headway_openapi.show": "reads",
     "headway_start.index": "reads",
     "headway_start.show": "reads",
-    "headway.list_tasks": "lists",
+    "headway_list.show": "lists",
     "headway.start_task": "changes",
     "headway_start.send": "changes",
     "headway_uploads.take": "uploads",

@@ -1,0 +1,33 @@
+/** `<headway-list-page>`: a list on a page of its own, whose address says what it is of, as the server's links do. */
+
+import { ADDRESS, ListQuery } from "./list-filters.js";
+
+export class HeadwayListPage extends HTMLElement {
+  #goBack = () => {
+    const list = /** @type {import("./headway-list.js").HeadwayList} */ (this.querySelector("headway-list"));
+    list.tools?.ask(ADDRESS.read());
+  };
+
+  connectedCallback() {
+    Object.assign(ADDRESS, { read, write });
+    addEventListener("popstate", this.#goBack);
+  }
+
+  disconnectedCallback() {
+    removeEventListener("popstate", this.#goBack);
+  }
+}
+
+function read() {
+  const asked = new URLSearchParams(location.search);
+  return new ListQuery(asked.getAll("phase"), asked.get("q") ?? "");
+}
+
+/** Reload, the back button and a second tab show what was asked for. @param {ListQuery} query */
+function write({ phases, words }) {
+  const address = new URL(location.href);
+  for (const name of ["phase", "q", "cursor"]) address.searchParams.delete(name);
+  for (const phase of phases) address.searchParams.append("phase", phase);
+  if (words) address.searchParams.set("q", words);
+  history.pushState(null, "", address);
+}

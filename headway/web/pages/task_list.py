@@ -1,0 +1,76 @@
+"""The list of a viewer's tasks, `/tasks`: JSON for programs, a page for a browser."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from headway.display import words
+from headway.display.labels import labels_for_page
+from headway.shapes import SnapshotDict
+from headway.snapshot import fragment, rfc3339
+from headway.web.api.listing import Query, listing_for
+from headway.web.api.parameters import cursor_of, integer, phases_asked_for, words_asked_for
+from headway.web.api.part_tree import ShownPart
+from headway.web.api.payloads import LIMIT
+from headway.web.api.reading import counts_for, list_for
+from headway.web.api.responses import FRESH, json_text
+from headway.web.api.tasks import server_state
+from headway.web.assets import script_address
+from headway.web.pages.start_page import has_forms
+from headway.web.requests.errors import handle_errors, wants_json, wants_page
+from headway.web.requests.security import guard
+from headway.web.requests.viewers import Viewer, carried_token, current_viewer, held_token
+
+task_list = Blueprint("headway_list", __name__, template_folder="../../templates")
+handle_errors(task_list)
+guard(task_list)
+
+
+@task_list.get("/tasks")
+def show() -> ResponseReturnValue:
+    """Answer with the owner's tasks, newest first: `{"tasks", "next", "counts", "server"}`.
+
+    `counts` are of all that are kept, by phase. Query: `phase` and `state` (repeatable), `q`
+    (words of title, status, error, arguments), `limit`, `cursor` (an answer's `next`). A browser
+    gets the page of it.
+    """
+    viewer = current_viewer()
+    if wants_page() and not wants_json():
+        return _page(viewer)
+    limit = integer(request.args.get("limit", "50"), "limit", LIMIT)
+    phases = phases_asked_for()
+    start_at = cursor_of(request.args.get("cursor"))
+    page, following = list_for(viewer, limit, phases, start_at, words_asked_for())
+    cursor = fragment("~".join(following)) if following else "null"
+    counts = fragment(counts_for(viewer))
+    server = fragment(server_state())
+    tasks = ",".join(page)
+    return json_text(
+        f'{{"tasks":[{tasks}],"next":{cursor},"counts":{counts},"server":{server}}}',
+        cache=FRESH,
+    )
+
+
+def _page(viewer: Viewer) -> Response:
+    listing = listing_for(viewer, Query.read(), rfc3339(datetime.now(UTC)))
+    response = make_response(
+        render_template(
+            "headway/tasks.html",
+            listing=listing,
+            shown=[_shown(task) for task in listing.tasks or ()],
+            address=carried_token(viewer),
+            element_token=held_token(viewer),
+            may_change=viewer.grant is None or not viewer.grant.read_only,
+            may_start=viewer.owner is not None and viewer.grant is None and has_forms(),
+            script=script_address(),
+        )
+    )
+    response.headers["Cache-Control"] = FRESH
+    return response
+
+
+def _shown(task: SnapshotDict) -> ShownPart:
+    return ShownPart(task, words.read(task, labels_for_page(task["name"])))

@@ -1,0 +1,156 @@
+"""The page of a viewer's tasks, `/tasks` in a browser, of a project that has no page of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from headway import token
+from headway.snapshot import Phase
+from headway.store.records import Records
+from tests.api import BROWSER
+from tests.by_hand import claim, write
+from tests.page import expect_accessible
+from tests.processes import Valkey
+from tests.terminal import create
+from tests.test_serve import SECRET, Served
+
+
+@pytest.fixture(scope="module")
+def served(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    served = Served(tmp_path_factory.mktemp("serve"), valkey.url, "--prefix", "/a/b")
+    yield served
+    served.process.kill()
+
+
+@pytest.fixture
+def ada() -> str:
+    """An owner of this test's own."""
+    return f"ada-{uuid4()}"
+
+
+@pytest.fixture
+def address(served: Served, ada: str) -> str:
+    """The page of her tasks, for who has no login here."""
+    return f"{served.address}/tasks?token={token(owner=ada, secret_key=SECRET)}"
+
+
+def start(records: Records, owner: str, title: str, phase: Phase | None = None) -> str:
+    task_id = create(records, str(uuid4()), owner, title)
+    if phase:
+        claim(records, task_id)
+        write(records, task_id, 10, phase)
+    return task_id
+
+
+@pytest.fixture
+def two(shared_records: Records, ada: str) -> str:
+    """A task that has failed, whose id this is, after one that waits."""
+    start(shared_records, ada, "Import of May")
+    return start(shared_records, ada, "Import of June", Phase.FAILED)
+
+
+def titles(page: Page) -> Locator:
+    return page.locator("headway-list").get_by_role("link", name=re.compile("^Import"))
+
+
+def test_a_program_gets_json_and_a_browser_the_page(
+    served: Served, ada: str, two: str, address: str
+):
+    bearer = {"Authorization": f"Bearer {token(owner=ada, secret_key=SECRET)}"}
+    for accepted in ("*/*", "application/json", "application/json, text/html;q=0.5"):
+        answer = requests.get(address, headers={"Accept": accepted}, timeout=20)
+        assert [task["title"] for task in answer.json()["tasks"]] == [
+            "Import of June",
+            "Import of May",
+        ]
+
+    page = requests.get(f"{served.address}/tasks", headers={**BROWSER, **bearer}, timeout=20)
+
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Cache-Control"] == "private, no-store"
+    assert f"{two}" in page.text
+    refused = requests.get(f"{served.address}/tasks?phase=none", headers=BROWSER, timeout=20)
+    assert (refused.status_code, "There is no phase none." in refused.text) == (400, True)
+    assert refused.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+def test_the_page_of_a_task_leads_back_to_the_list(page: Page, two: str, address: str):
+    page.goto(address.replace("/tasks?", f"/tasks/{two}?"))
+
+    page.get_by_role("link", name="← Tasks").click()
+
+    expect(page.get_by_role("heading", name="Tasks", level=1)).to_be_visible()
+    expect(titles(page)).to_have_count(2)
+    page.goto(re.sub(r"/tasks.*", "/tasks/nowhere", address))
+    expect(page.get_by_role("link", name="← Tasks")).to_have_attribute("href", "/a/b/tasks")
+
+
+def test_what_the_list_is_of_stands_in_its_address(
+    page: Page, context: BrowserContext, two: str, address: str
+):
+    page.goto(address)
+    expect(titles(page)).to_have_count(2)
+
+    page.get_by_role("button", name="Failed 1").click()
+    expect(titles(page)).to_have_text(["Import of June"])
+    page.get_by_role("searchbox").fill("june nowhere")
+    page.keyboard.press("Enter")
+    expect(titles(page)).to_have_count(0)
+    assert page.url == f"{address}&phase=failed&q=june+nowhere"
+    page.go_back()
+    expect(titles(page)).to_have_text(["Import of June"])
+    expect(page.get_by_role("searchbox")).to_have_value("")
+    expect(page.get_by_role("button", name="Failed 1")).to_have_attribute("aria-pressed", "true")
+
+    page.reload()
+    expect(titles(page)).to_have_text(["Import of June"])
+    expect(page.get_by_role("button", name="Failed 1")).to_have_attribute("aria-pressed", "true")
+    page.go_back()
+    expect(titles(page)).to_have_count(2)
+
+
+def test_it_lives(page: Page, shared_records: Records, ada: str, two: str, address: str):
+    page.goto(address)
+    expect(titles(page)).to_have_count(2)
+
+    start(shared_records, ada, "Import of July")
+
+    expect(titles(page)).to_have_count(3)
+    expect_accessible(page)
+
+
+def test_without_a_script_it_is_searched_filtered_and_paged(
+    browser: Browser, shared_records: Records, ada: str, two: str, address: str
+):
+    for number in range(50):
+        start(shared_records, ada, f"Import {number}", Phase.CANCELLED)
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(address)
+
+    page.get_by_role("link", name="Show older →").click()
+    expect(titles(page)).to_have_text(["Import of May", "Import of June"])
+    page.get_by_role("link", name="← Newest").click()
+    page.get_by_role("link", name="Cancelled 50").click()
+    expect(titles(page)).to_have_count(50)
+    page.get_by_label("Search tasks").fill("import 49")
+    page.get_by_role("button", name="Show").click()
+
+    expect(titles(page)).to_have_text(["Import 49"])
+    titles(page).click()
+    expect(page.get_by_role("heading", name="Import 49")).to_be_visible()
+    page.close()
+
+
+def test_the_page_of_the_application_is_the_one_that_it_has(client: FlaskClient):
+    leads = client.get("/tasks?phase=failed&phase=queued&q=june", headers=BROWSER)
+
+    assert (leads.status_code, leads.location) == (302, "/?phase=failed&phase=queued&q=june")
+    assert client.get("/tasks").is_json
+    assert client.get("/tasks?token=x", headers=BROWSER).status_code == 200
