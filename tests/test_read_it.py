@@ -56,7 +56,7 @@ def test_a_link_and_the_commands_beside_it_work_until_they_are_withdrawn(
         subprocess.run(command, capture_output=True, text=True, timeout=30).stdout
         for command in commands
     ]
-    act(visitor, task_id, "unshare")
+    assert "No link opens this task any more." in act(visitor, task_id, "unshare")
     withdrawn = stranger.http.get(link, headers=HTML, timeout=10)
 
     assert shared.status_code == 200

@@ -116,7 +116,7 @@ def _share(viewer: Viewer, task_id: str, action: str) -> ResponseReturnValue:
     if action == "share":
         return _page({**_shown(viewer, stored), **_snippets(task_id, make_link(task_id))})
     get_records().tokens.revoke_all(of_task(task_id))
-    return redirect(url_for(".show", task_id=task_id) + "#read-it", 303)
+    return _page({**_shown(viewer, stored), "are_withdrawn": True})
 
 
 def _page(shown: Mapping[str, Any], status: int = 200) -> Response:
