@@ -236,6 +236,18 @@ def test_a_task_has_so_many_files_at_most(records: Records, task_id: str):
     assert len(records.files.of(task_id)) == MAX_FILES
 
 
+def test_a_note_that_redis_takes_late_makes_no_file_smaller(records: Records, task_id: str):
+    """Redis may execute a note after its client has given that up, and noted more."""
+    for size in (10, 30, 20):
+        records.files.note(task_id, HERE, "log.txt", size, "text/plain", KEY)
+    [file] = records.files.of(task_id)
+    assert file.size == 30
+
+    assert note(records, task_id, "log.txt", "1" * 32)[0] == Outcome.WRITTEN
+    [file] = records.files.of(task_id)
+    assert (file.size, file.key) == (3, "1" * 32)
+
+
 def test_a_lost_record_is_made_again(celery: Celery, records: Records):
     def body(task: Any) -> None:
         records.forget(task.request.id)

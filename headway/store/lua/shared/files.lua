@@ -35,6 +35,15 @@ function files.of(record)
   return is_sound and type(noted) == 'table' and noted or {}
 end
 
+-- Whether this note of a file is older than the one that the record has: a file only grows, and Redis may
+-- execute a note after its client has given that up, and noted more.
+function files.is_outgrown(former, noted)
+  local has_former, was = pcall(cjson.decode, former or '')
+  local is_sound, now = pcall(cjson.decode, noted)
+  if not (has_former and is_sound and type(was) == 'table') then return false end
+  return was.key == now.key and (tonumber(was.size) or 0) > now.size
+end
+
 -- Note a file in a record and its changes, and tell the task's viewers. Returns what was noted under
 -- its name before, '' for nothing; nil for a file too many.
 function files.note(record, id, changes, name, noted, most)
@@ -42,6 +51,7 @@ function files.note(record, id, changes, name, noted, most)
   for _ in pairs(all) do count = count + 1 end
   local former = all[name]
   if not former and count >= most then return nil end
+  if files.is_outgrown(former, noted) then return former end
   all[name] = nil  -- the file that it replaces gives its time back
   all[name] = '{"at":' .. files.next_time(all) .. ',' .. string.sub(noted, 2)
   changes.files, changes.files_shown = cjson.encode(all), files.shown_of(all)
