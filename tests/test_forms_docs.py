@@ -72,8 +72,8 @@ def test_the_tutorial_says_what_is_seen(page: Page, address: str):
 
 def test_it_is_all_done_by_keyboard(page: Page, address: str):
     page.goto(f"{address}/headway/start/stocktake")
-    page.keyboard.press("Tab")  # the link back
-    page.keyboard.press("Tab")
+    for _ in ("← Tasks", "← Start a task", "Shop"):
+        page.keyboard.press("Tab")
     page.keyboard.type("Delft")
     page.keyboard.press("Tab")
     page.keyboard.type("x")  # the field's text is selected
