@@ -126,6 +126,8 @@ def test_a_card_of_its_own_is_forgotten_at_the_second_press(
     page.get_by_role("button", name="Forget").click()
     page.get_by_role("button", name="Forget for good?").click()
     expect(page.locator("headway-task")).to_contain_text("This task was forgotten.")
+    expect(page.locator("#timeline, #log, #read-it, #facts")).to_have_count(0)
+    expect(page).to_have_title("This task was forgotten. · Headway")
 
 
 def test_without_javascript_the_check_boxes_are_a_plain_form(

@@ -85,7 +85,8 @@ export class HeadwayTaskPage extends HTMLElement {
       watcher.watchTask(name, (snapshot, line, isForgotten) => {
         if (snapshot) return this.#take(snapshot, line, watcher);
         queueMicrotask(() => this.disconnectedCallback()); // nothing here is this reader's any more
-        if (!isForgotten) void reloadIfGone();
+        if (isForgotten) this.#forget();
+        else void reloadIfGone();
       }),
       () => log.stop(),
       () => streams.stop(),
@@ -150,6 +151,12 @@ export class HeadwayTaskPage extends HTMLElement {
       this.#part("plot-summary").textContent = this.#plot.summary(snapshot);
       this.#part("plot").hidden = false;
     });
+  }
+
+  /** Nothing is kept of the task: nor does its page show what was. The card says so. */
+  #forget() {
+    for (const part of [...this.children]) if (!part.matches("h1, .head, headway-task")) part.remove();
+    document.title = `${WORDS.forgotten} · Headway`;
   }
 
   /** @param {string} name */
