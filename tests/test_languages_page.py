@@ -121,3 +121,17 @@ def test_from_right_to_left_nothing_is_cut_and_axe_finds_nothing(
         heading = page.get_by_role("heading").last.bounding_box()
         assert heading
         assert heading["x"] + heading["width"] > 1280 / 2
+
+
+def test_an_error_of_headways_own_is_in_chinese_in_the_timeline_too(
+    page: Page, web_address: str, shared_records: Records
+):
+    page.goto(web_address)
+    task_id = start_by_hand(page, web_address, shared_records)
+    message = "Its worker died and no attempts remain."
+    error = {"type": "WorkerLost", "message": message}
+    write(shared_records, task_id, Phase.FAILED, error=error)
+
+    page.goto(f"{web_address}/tasks/{task_id}")
+
+    expect(page.locator("#timeline")).to_contain_text("WorkerLost: 执行它的工作进程已终止")

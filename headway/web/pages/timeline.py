@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from headway import masking
 from headway.display.labels import Labels, labels_for_page
-from headway.display.languages import Sentence, say
+from headway.display.languages import ENGLISH, Sentence, say, words_of
 from headway.display.words import SIGNS
-from headway.shapes import HistoryAnswer, HistoryEvent, SnapshotDict
+from headway.shapes import HistoryAnswer, HistoryEvent, SnapshotDict, TaskError
 from headway.snapshot import Phase, error_line, visible_line
 
 WORDS: dict[str, str] = {
@@ -152,10 +152,17 @@ def _shown(value: Any) -> str:
 def _why(event: HistoryEvent) -> str:
     error = event["error"]
     if error:
-        return error_line(error)
+        return error_line({**error, "message": _message(error)})
     status = event["status"]
     says = event["phase"] in (Phase.QUEUED, Phase.SUCCEEDED) and status != PENDING
     return status if says else ""
+
+
+def _message(error: TaskError) -> str:
+    """Return an error's message, one of Headway's own in the reader's language."""
+    kind, message = error["type"], error["message"]
+    is_own = ENGLISH.words["errors"].get(kind) == message
+    return str(words_of("errors")[kind]) if is_own else say(message)
 
 
 def _after(start: str, at: str) -> str:
