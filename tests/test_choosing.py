@@ -58,7 +58,7 @@ def test_with_shift_all_between_are_chosen_and_what_is_left_out_is_said_before(
     expect(bar).to_contain_text("3 chosen")
     expect(bar).to_contain_text("Cancel leaves out the 2 that have ended.")
     expect(bar.get_by_role("button", name="Cancel 1")).to_be_enabled()
-    expect(bar.get_by_role("button", name="Start again 2")).to_be_enabled()
+    expect(bar.get_by_role("button", name="Run 2 again")).to_be_enabled()
     expect_nothing_of_axe(page)
     bar.get_by_role("button", name="Cancel 1").click()
     expect(bar.get_by_role("status")).to_have_text("1 cancelled.")

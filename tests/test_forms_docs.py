@@ -65,7 +65,7 @@ def test_the_tutorial_says_what_is_seen(page: Page, address: str):
         expect(page.locator("[role=log]")).to_contain_text(f"shelf {shelf} is counted")
     expect(page.locator("#outcome")).to_contain_text('"3 shelves in Delft"')
 
-    page.get_by_role("link", name="Start again with other arguments").click()
+    page.get_by_role("link", name="Run again with other arguments").click()
     expect(page.get_by_label("Shop")).to_have_value("Delft")
     expect(page.get_by_label("Shelves")).to_have_value("3")
 

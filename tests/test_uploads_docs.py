@@ -84,7 +84,7 @@ def test_the_tutorial_says_what_is_seen(page: Page, address: str, people: Path, 
 
     arguments = page.get_by_role("region", name="Arguments", exact=True)
     expect(arguments).to_contain_text('"source": "people.csv, 71 B (')
-    page.get_by_role("link", name="Start again with other arguments").click()
+    page.get_by_role("link", name="Run again with other arguments").click()
     expect(kept).to_be_checked()
 
 

@@ -15,7 +15,7 @@ test("what has not ended can be cancelled, what has ended started again and forg
 
 test("a button says how many tasks it is for, and that forgetting is for good", () => {
   assert.equal(phrase("cancel", 0, false), "Cancel");
-  assert.equal(phrase("retry", 2, false), "Start again 2");
+  assert.equal(phrase("retry", 2, false), "Run 2 again");
   assert.equal(phrase("forget", 2, false), "Forget 2");
   assert.equal(phrase("forget", 2, true), "Forget 2 for good?");
 });
@@ -26,11 +26,11 @@ test("what is left out is said before", () => {
   assert.match(left(["running"]), /once they have ended/);
   assert.equal(
     left(["running", "failed", "succeeded"]),
-    "Cancel leaves out the 2 that have ended. Start again and Forget leave out the 1 that has not.",
+    "Cancel leaves out the 2 that have ended. Run again and Forget leave out the 1 that has not.",
   );
   assert.equal(
     left(["running", "queued", "failed"]),
-    "Cancel leaves out the 1 that has ended. Start again and Forget leave out the 2 that have not.",
+    "Cancel leaves out the 1 that has ended. Run again and Forget leave out the 2 that have not.",
   );
   assert.equal(left(["cancelling"]), "1 is being cancelled already.");
   assert.equal(left(["cancelling", "cancelling"]), "2 are being cancelled already.");

@@ -116,8 +116,8 @@ export default {
     "no_buttons": "Offline: the buttons work again as soon as the server answers."
   },
   "choice": {
-    "actions": { "cancel": "Cancel", "retry": "Start again", "forget": "Forget" },
-    "counted": { "cancel": "Cancel {count}", "retry": "Start again {count}", "forget": "Forget {count}" },
+    "actions": { "cancel": "Cancel", "retry": "Run again", "forget": "Forget" },
+    "counted": { "cancel": "Cancel {count}", "retry": "Run {count} again", "forget": "Forget {count}" },
     "forget_surely": "Forget {count} for good?",
     "all_open": "They can be started again or forgotten once they have ended.",
     "ended": {
@@ -125,8 +125,8 @@ export default {
       "other": "Cancel leaves out the {count} that have ended."
     },
     "open": {
-      "one": "Start again and Forget leave out the 1 that has not.",
-      "other": "Start again and Forget leave out the {count} that have not."
+      "one": "Run again and Forget leave out the 1 that has not.",
+      "other": "Run again and Forget leave out the {count} that have not."
     },
     "stopping": {
       "one": "1 is being cancelled already.",
