@@ -11,7 +11,7 @@ import os
 import sys
 
 from celery import Celery
-from flask import Flask, request
+from flask import Flask, abort, request
 
 from headway import Headway
 
@@ -56,10 +56,20 @@ def own_not_found(error):
     return "the shop knows no such page", 404
 
 
+@headway.socketio.on("disconnect")
+def left(reason):
+    print(f"left: {reason}", flush=True)
+
+
 def use_logins():
     @headway.owner_loader
     def owner():
-        return request.headers.get("X-User")
+        user = request.headers.get("X-User")
+        if user == "nobody":
+            abort(401)
+        if user == "broken":
+            raise ZeroDivisionError
+        return user
 
 
 def made():

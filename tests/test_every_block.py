@@ -143,6 +143,7 @@ RUN_BY = {
         "context[": "test_deployed.py::test_the_code_on_the_page_is_the_examples",
         "celery -A shop worker": "deployed.py::commands",
         "celery -A tasks worker": "deployed.py::commands",
+        "# serve.py": "security/test_bare_serving.py::test_slow_clients_keep_nobody_waiting",
     },
     "docs/streams.md": {
         "# answer.py": "test_streams_docs.py::test_a_models_words_are_streamed",

@@ -12,6 +12,7 @@ from typing import Any
 Refuses = Callable[[dict[str, Any]], bool]
 RETRY_AFTER_SECONDS = 1
 TOO_MANY_SECONDS = 30  # for a client who has too many websockets already
+MAX_HEAD_CHARS = 16 * 1024  # of a handshake: as long as its socket lives, they are kept
 VERSION = "13"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SWITCHING = (
@@ -56,6 +57,12 @@ def is_handshake(environ: dict[str, Any]) -> bool:
         return False
 
 
+def is_too_large(environ: dict[str, Any]) -> bool:
+    """Whether a handshake has more of a head than is kept for a socket."""
+    texts = (value for value in environ.values() if isinstance(value, str))
+    return sum(map(len, texts)) > MAX_HEAD_CHARS
+
+
 def socket_environ(environ: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a handshake's environ that a socket's handlers may read.
 
@@ -84,6 +91,14 @@ def no_handshake() -> dict[str, Any]:
         "status": "400 BAD REQUEST",
         "headers": headers,
         "response": b"Not a handshake of a websocket.",
+    }
+
+
+def too_large() -> dict[str, Any]:
+    return {
+        "status": "431 Request Header Fields Too Large",
+        "headers": [("Content-Type", "text/plain")],
+        "response": b"A handshake's headers and cookies have 16 KiB at most.",
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import socketio
 
@@ -23,6 +24,20 @@ GOODBYE = "goodbye"
 ANSWER = b"3"  # to Engine.IO's ping
 # The packets without data that a client may send; an error is the server's to send.
 FROM_CLIENTS = (socketio.packet.CONNECT, socketio.packet.DISCONNECT, socketio.packet.ACK)
+# Events by which an app is told of a socket: a client that sends them would be taken at its word.
+RESERVED = ("connect", "disconnect")
+
+
+class ClientPacket(socketio.packet.Packet):  # type: ignore[misc]  # untyped
+    """A packet of a client's: no event of it is one that the server itself raises."""
+
+    def decode(self, encoded_packet: str) -> Any:
+        """Read the packet; return how many attachments follow it. Raises ValueError."""
+        attachments = super().decode(encoded_packet)
+        is_event = self.packet_type == socketio.packet.EVENT and isinstance(self.data, list)
+        if is_event and self.data and self.data[0] in RESERVED:
+            raise ValueError("A client sent an event of the server's own.")
+        return attachments
 
 
 def read_packets(frames: FrameParser, data: bytes) -> Iterator[tuple[str | int, bytes]]:
@@ -54,7 +69,7 @@ def check_message(message: str | bytes) -> None:
 def is_sound(text: str) -> bool:
     """Whether a message is a packet that Socket.IO can handle."""
     try:
-        found = socketio.packet.Packet(encoded_packet=text)
+        found = ClientPacket(encoded_packet=text)
     except Exception:  # of many types, among them the JSON decoder's RecursionError
         return False
     if found.packet_type != socketio.packet.EVENT:

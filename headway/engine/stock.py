@@ -23,8 +23,10 @@ from headway.engine.handshake import (
     Refuses,
     cross_site,
     is_handshake,
+    is_too_large,
     no_handshake,
     too_busy,
+    too_large,
     too_many,
 )
 from headway.engine.quotas import NoteCounts, QuotasOf, SocketQuotas
@@ -100,6 +102,10 @@ class DefaultServer(engineio.Server):
     def _bad_request(self, message: str | None = None) -> Any:
         return super()._bad_request(ADVICE.get(message or "", message))
 
+    def _log_error_once(self, message: str, message_key: str) -> None:
+        # It may quote a request's session id, with an end of a line, or what a terminal obeys.
+        super()._log_error_once(message.encode("unicode_escape").decode(), message_key)
+
     def _handle_connect(self, environ: dict[str, Any], *args: Any) -> Any:
         if refusal := self._refusal(environ):
             return refusal
@@ -111,6 +117,8 @@ class DefaultServer(engineio.Server):
             return cross_site()
         if self._is_full():
             return too_busy()
+        if is_too_large(environ):
+            return too_large()
         return None if is_handshake(environ) else no_handshake()
 
     def _is_full(self) -> bool:

@@ -7,13 +7,16 @@ event.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import wraps
+from http import HTTPStatus
 from json import loads
 from typing import Any, TypeAlias
 
 from flask import Flask
+from werkzeug.exceptions import HTTPException
 
 from headway.limits import LimitReached, counted
 from headway.push.resync import MINE
@@ -28,7 +31,9 @@ from headway.web.api.payloads import TASK_IDS
 from headway.web.api.reading import read_mine
 from headway.web.requests.limiting import count_event, owner_of_socket
 from headway.web.requests.owners import cookie_sessions
-from headway.web.requests.viewers import Viewer, current_viewer, note_token, viewer_of
+from headway.web.requests.viewers import Viewer, current_viewer, viewer_of
+
+logger = logging.getLogger(__name__)
 
 NAMESPACE = "/"
 
@@ -61,18 +66,11 @@ def guarded(handler: Callable[[str, dict[str, Any]], Answer]) -> Callable[..., A
             return _error("bad_payload", "Send one object.")
         try:
             return handler(sid, payload)
-        except UnicodeEncodeError:  # JSON may say it, and Redis can store no such name
-            return _error("bad_payload", "A text holds half a surrogate pair.")
-        except BadPayload as bad:
-            return _error("bad_payload", str(bad))
-        except TooManyWatches as error:
-            return _error("too_many_watches", str(error))
-        except LimitReached as reached:
-            return _error("rate_limited", str(reached))
-        except SubscriptionTimeout:
-            return _error("unavailable", "Live updates are paused. Try again in a moment.")
-        except RedisUnavailable as error:
-            return _error("unavailable", f"{SENTENCES[error.reason]}. Try again in a moment.")
+        except tuple(FAILURES) as failure:
+            return next(of(failure) for kind, of in FAILURES.items() if isinstance(failure, kind))
+        except Exception:
+            logger.exception("A websocket's %s could not be answered", handler.__name__)
+            return _error("internal_error", "Something went wrong here. It has been logged.")
 
     return answer
 
@@ -90,14 +88,6 @@ class SocketHandlers:
         server = self._fanout.server
         for handler in (self.watch, self.unwatch, self.watch_mine):
             server.on(handler.__name__, guarded(handler))
-        connect = server._handle_connect
-
-        def connect_with_token(eio_sid: str, namespace: str | None, auth: Any) -> None:
-            # Not in a `connect` handler: that is the app's.
-            note_token(self._app, server.environ.get(eio_sid, {}), auth)
-            connect(eio_sid, namespace, auth)
-
-        server._handle_connect = connect_with_token
 
     def watch(self, sid: str, payload: dict[str, Any]) -> Answer:
         """Watch tasks, whose pushes arrive from then on, and return what they show now.
@@ -263,3 +253,29 @@ def _number(value: Any) -> int:
 
 def _error(code: str, message: str) -> Answer:
     return {"error": {"code": code, "message": message}}
+
+
+def _unavailable(error: RedisUnavailable) -> Answer:
+    return _error("unavailable", f"{SENTENCES[error.reason]}. Try again in a moment.")
+
+
+def _refused_by_app(refusal: HTTPException) -> Answer:
+    phrase = HTTPStatus(refusal.code or HTTPStatus.FORBIDDEN).phrase
+    return _error(phrase.lower().replace(" ", "_"), refusal.description or phrase)
+
+
+# How calls that end with these exceptions are acknowledged.
+FAILURES: dict[type[Exception], Callable[[Any], Answer]] = {
+    # JSON may say so, and Redis can store no such name.
+    UnicodeEncodeError: lambda _: _error("bad_payload", "A text holds half a surrogate pair."),
+    # JSON may be as deep as can just be read.
+    RecursionError: lambda _: _error("bad_payload", "The payload is nested too deeply."),
+    BadPayload: lambda bad: _error("bad_payload", str(bad)),
+    TooManyWatches: lambda error: _error("too_many_watches", str(error)),
+    LimitReached: lambda reached: _error("rate_limited", str(reached)),
+    SubscriptionTimeout: lambda _: _error(
+        "unavailable", "Live updates are paused. Try again in a moment."
+    ),
+    RedisUnavailable: _unavailable,
+    HTTPException: _refused_by_app,  # as by `abort(401)` in an owner loader
+}

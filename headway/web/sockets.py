@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from typing import Any
 
 from flask import Flask
 from flask_socketio import SocketIO
 
 from headway.engine.choice import patch_socketio
+from headway.engine.frames import SERVICE_RESTART
+from headway.engine.packets import ClientPacket
 from headway.state import State
-from headway.web.handlers import SocketHandlers
+from headway.store.errors import RedisUnavailable
+from headway.web.handlers import NAMESPACE, SocketHandlers
 from headway.web.requests.limiting import socket_quotas
 from headway.web.requests.origins import is_cross_site
+from headway.web.requests.viewers import note_token
 
 MAX_PACKET_BYTES = 16 * 1024  # from a client
 
@@ -33,6 +38,7 @@ def serve_sockets(
             client_manager=state.manager,
             message_queue=redis_url,
             async_mode=app.config["HEADWAY_ASYNC_MODE"],
+            serializer=ClientPacket,
             transports=["websocket"],
             cors_allowed_origins=[],  # turns Engine.IO's own rule off; ours is in `refuses`
             refuses=partial(is_cross_site, allowed=state.allowed_origins),
@@ -53,6 +59,26 @@ def serve_sockets(
     if own is not None:
         app.extensions["socketio"] = own  # where `emit` finds its server
     SocketHandlers(app).open()
+    _read_tokens(app, socketio.server)
+
+
+def _read_tokens(app: Flask, server: Any) -> None:
+    """Have each socket's token read at its connect, before the app's own `connect` handler."""
+    connect = server._handle_connect
+
+    def connect_with_token(eio_sid: str, namespace: str | None, auth: Any) -> None:
+        # Only of the first: a later one is refused, and what the socket watches by its token has to
+        # end with that.
+        is_first = not server.manager.sid_from_eio_sid(eio_sid, NAMESPACE)
+        if is_first and (namespace or NAMESPACE) == NAMESPACE:
+            try:
+                note_token(app, server.environ.get(eio_sid, {}), auth)
+            except RedisUnavailable:  # it knows whether a single-use token is used up
+                server.eio.end(SERVICE_RESTART, [eio_sid])
+                return
+        connect(eio_sid, namespace, auth)
+
+    server._handle_connect = connect_with_token
 
 
 def _log_of(name: str) -> logging.Logger:

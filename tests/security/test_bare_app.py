@@ -229,3 +229,19 @@ def test_what_fails_at_a_path_with_an_end_of_a_line_is_one_line_of_the_log(
     [record] = caplog.records
     assert answer.status_code == 500
     assert record.getMessage().isprintable()
+
+
+@pytest.mark.parametrize(
+    "sid", ["x%0A2026%20INFO%20all%20is%20well", "x%1B[2J", "x%0D", "%E2%80%A8"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_session_id_is_more_than_a_line_of_the_log(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, method: str, sid: str
+):
+    path = f"/headway/socket.io/?EIO=4&transport=websocket&sid={sid}"
+
+    answer = client.open(path, method=method)
+
+    [record] = caplog.records
+    assert answer.status_code == 400
+    assert record.getMessage().isprintable()

@@ -122,7 +122,10 @@ def socket_quotas(app: Flask, environ: dict[str, Any]) -> Mapping[str, int]:
     limits = state_of(app).limits
     if not limits.are_on:
         return {}
-    owner = owner_of_socket(app, environ)
+    try:
+        owner = owner_of_socket(app, environ)
+    except Exception:  # of the app's owner loader, whatever it is: each call is answered with it
+        owner = None
     address = environ.get("REMOTE_ADDR", "")
     named = {"owner": owner, "address": subject_of(address)}
     return {f"{kind}:{name}": limits.sockets[kind] for kind, name in named.items() if name}
