@@ -116,6 +116,21 @@ def test_what_the_list_is_of_stands_in_its_address(
     expect(titles(page)).to_have_count(2)
 
 
+def test_forced_colours_show_what_the_list_is_of(page: Page, two: str, address: str):
+    page.emulate_media(forced_colors="active")
+    page.goto(address)
+    page.get_by_role("button", name="Failed 1").click()
+    expect(titles(page)).to_have_count(1)
+    page.get_by_role("searchbox").focus()
+
+    outlines = page.locator("headway-list .filters button").evaluate_all(
+        "buttons => buttons.filter((one) => getComputedStyle(one).outlineStyle === 'solid')"
+        ".map((one) => one.textContent)"
+    )
+
+    assert outlines == ["Failed 1"]
+
+
 def test_it_lives(page: Page, shared_records: Records, ada: str, two: str, address: str):
     page.goto(address)
     expect(titles(page)).to_have_count(2)
