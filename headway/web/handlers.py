@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import wraps
-from http import HTTPStatus
 from json import loads
 from typing import Any, TypeAlias
 
@@ -260,16 +259,14 @@ def _unavailable(error: RedisUnavailable) -> Answer:
 
 
 def _refused_by_app(refusal: HTTPException) -> Answer:
-    phrase = HTTPStatus(refusal.code or HTTPStatus.FORBIDDEN).phrase
-    return _error(phrase.lower().replace(" ", "_"), refusal.description or phrase)
+    code = refusal.name.lower().replace(" ", "_")
+    return _error(code, refusal.description or refusal.name)
 
 
 # How calls that end with these exceptions are acknowledged.
 FAILURES: dict[type[Exception], Callable[[Any], Answer]] = {
     # JSON may say so, and Redis can store no such name.
     UnicodeEncodeError: lambda _: _error("bad_payload", "A text holds half a surrogate pair."),
-    # JSON may be as deep as can just be read.
-    RecursionError: lambda _: _error("bad_payload", "The payload is nested too deeply."),
     BadPayload: lambda bad: _error("bad_payload", str(bad)),
     TooManyWatches: lambda error: _error("too_many_watches", str(error)),
     LimitReached: lambda reached: _error("rate_limited", str(reached)),
