@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from headway import token
 from headway.state import state_of
 from headway.store.records import Records
 from tests.by_hand import HERE, claimed_by, give
@@ -22,8 +23,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-PAGES = {"/", "/start", "/start/<name>", "/tasks/<task_id>", "/tasks/<task_id>/parts", "/schedules"}
-PAGES |= {"/inbox", "/inbox/<message_id>"}
+PAGES = {"/", "/start", "/start/<name>", "/tasks", "/tasks/<task_id>", "/tasks/<task_id>/parts"}
+PAGES |= {"/schedules", "/inbox", "/inbox/<message_id>"}
 HOSTILE = '<script>alert(1)</script>" onload="alert(2)'
 NAMES = {
     "/assets/<name>": "headway.js",
@@ -63,8 +64,11 @@ def parts(
     (folder / "1700000000.M1P7Q1.host").write_text(
         f"Subject: {HOSTILE}\nContent-Type: text/html\n\n{HOSTILE}\n"
     )
+    [stored] = records.read([task_id])
+    assert stored is not None
     return {
         "task_id": task_id,
+        "token": token(owner=stored.owner, secret_key=app.config["SECRET_KEY"]),
         "upload_id": uploaded.get_json()["upload_id"],
         "message_id": "1700000000.M1P7Q1.host",
         "filename": "css/app.css",
@@ -78,8 +82,12 @@ def get(
 ) -> TestResponse:
     known = {**parts, "name": NAMES.get(rule, "")}
     path = re.sub(r"<(\w+)>", lambda found: known[found[1]], rule)
-    query = {"task_id": parts["task_id"]} if rule == "/status" else {}
-    return client.get(path, query_string=query, headers=headers)
+    queries = {
+        "/status": {"task_id": parts["task_id"]},
+        # Without a token the application leads a browser on to its own page, which shows the same.
+        "/tasks": {"token": parts["token"]},
+    }
+    return client.get(path, query_string=queries.get(rule), headers=headers)
 
 
 def wrong_of(response: TestResponse) -> set[str]:
@@ -87,7 +95,9 @@ def wrong_of(response: TestResponse) -> set[str]:
     headers = response.headers
     policy = headers.get("Content-Security-Policy", "")
     is_sound = "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
-    wrong = {name for name, value in HEADERS.items() if headers.get(name) != value}
+    in_address = {"Referrer-Policy": "no-referrer"} if "token" in response.request.args else {}
+    expected = {**HEADERS, **in_address}
+    wrong = {name for name, value in expected.items() if headers.get(name) != value}
     wrong |= set() if is_sound and "unsafe" not in policy else {"Content-Security-Policy"}
     if headers.get("Cross-Origin-Resource-Policy") not in ("same-origin", "cross-origin"):
         wrong.add("Cross-Origin-Resource-Policy")
