@@ -50,7 +50,7 @@ def lead_to_list() -> ResponseReturnValue | None:
 
     The holder of a token stays: the page is of the visitor's own tasks.
     """
-    is_list = request.path == "/tasks" and request.method == "GET"
+    is_list = request.endpoint == "headway_list.show"
     if not is_list or "token" in request.args or wants_json() or not wants_page():
         return None
     query = urlencode(list(request.args.items(multi=True)))
