@@ -217,7 +217,7 @@ class _Session(socketserver.StreamRequestHandler):
         if answer == SILENCE:
             self.rfile.read()  # until the client gives up
             raise _Gone
-        if step == "message":  # before the answer, after which whoever sent it may close the server
+        if step == "message":  # idle before it answers: a client that has the answer may hang up
             owner._idle.add(self)
         self._write(answer)
         if answer.startswith("334"):  # a challenge: whatever answers it is right

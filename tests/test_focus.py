@@ -1,4 +1,4 @@
-"""What has the focus, and what is ticked, can be seen, in forced colours too."""
+"""A person sees what has the focus and which boxes are ticked, in forced colours too."""
 
 from __future__ import annotations
 

@@ -160,7 +160,8 @@ def _why(event: HistoryEvent) -> str:
 
 def _message(error: TaskError) -> str:
     """Return an error's message, one of Headway's own in the reader's language."""
-    kind, message = error["type"], error["message"]
+    kind = error["type"]
+    message = error["message"]
     is_own = ENGLISH.words["errors"].get(kind) == message
     return str(words_of("errors")[kind]) if is_own else say(message)
 
