@@ -76,6 +76,21 @@ def wait_for(what: Callable[[], T | None], seconds: float = 30.0, message: str =
     return found
 
 
+def freeze(pid: int) -> None:
+    """Stop a process until it gets SIGCONT; return once none of its threads runs.
+
+    One thread takes SIGSTOP and stops the others: until it has a CPU, they go on.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: set(_states(pid)) == {"T"}, message=f"process {pid} does not stop")
+
+
+def _states(pid: int) -> Iterator[str]:
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # it has ended
+            yield (thread / "stat").read_text().rpartition(")")[2].split()[0]
+
+
 class Process:
     """A child process in a group of its own, with its output in a file.
 
@@ -195,7 +210,7 @@ class Valkey:
         assert reply == b"+OK\r\n", reply
 
     def freeze(self) -> None:
-        self.process.popen.send_signal(signal.SIGSTOP)
+        freeze(self.process.pid)
 
     def thaw(self) -> None:
         self.process.popen.send_signal(signal.SIGCONT)
@@ -289,7 +304,7 @@ def held(worker: Process) -> Iterator[None]:
     """Let no run of a worker's go on meanwhile, nor begin."""
     children = children_of(worker.pid)
     for child in children:
-        os.kill(child, signal.SIGSTOP)
+        freeze(child)
     try:
         yield
     finally:

@@ -139,7 +139,8 @@ class Pages:
         self.end(task_id, Phase.FAILED, {}, error={"type": "ValueError", "message": LONG})
         shared = self.page.request.post(f"{self.address}/tasks/{task_id}/share").json()
         self.page.goto(f"{self.address}/tasks?token={shared['token']}")
-        expect(self.page.locator("headway-list li")).to_have_count(1)
+        drawn_by_its_script = self.page.locator("headway-list [part=item]")
+        expect(drawn_by_its_script).to_contain_text("a long name")
 
     def nowhere(self) -> None:
         self.page.goto(f"{self.address}/tasks/nowhere")

@@ -24,7 +24,7 @@ from headway.store.records import Records
 from headway.web.server.listening import listen
 from tests.browser import Returning, Visitor
 from tests.by_hand import hand_task, open_websocket, write
-from tests.processes import Process, Valkey, answers, wait_for
+from tests.processes import Process, Valkey, answers, freeze, wait_for
 
 MODES = ("eventlet", "gevent", "threading")
 EXIT_SECONDS = 15
@@ -101,7 +101,7 @@ def test_viewers_of_a_process_that_stops_go_to_another_and_hear_the_end_there(
 
 @contextmanager
 def frozen(process: Process) -> Iterator[None]:
-    process.popen.send_signal(signal.SIGSTOP)
+    freeze(process.pid)
     try:
         yield
     finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ from headway.testing import NotEnded, TaskRun
 from headway.testing.eager import Eager
 from headway.testing.live import REDIS_VARIABLE, Live, Worker, live, redis_for_tests, running
 from tests import plain_celery as plain
-from tests.processes import ROOT, wait_for
+from tests.processes import ROOT, freeze, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +36,7 @@ def worker(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with running(Worker("tests.plain_celery", ["-c", "2"], ROOT, redis_url, log)) as worker:
         yield worker
         pid = worker._process.pid
-        os.kill(pid, signal.SIGSTOP)  # one that hangs is ended, too
+        freeze(pid)  # one that hangs is ended, too
     # Nor is any of its pool left, though one of its tasks sleeps for long.
     wait_for(lambda: not [each for each in programs.processes() if each.session == pid])
 

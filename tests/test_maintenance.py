@@ -29,7 +29,7 @@ from tests import plain_celery as plain
 from tests.documents import page
 from tests.faults.proxy import Proxy
 from tests.late_pool import LATE_SECONDS
-from tests.processes import Process, Valkey, children_of, running, wait_for, worker
+from tests.processes import Process, Valkey, children_of, freeze, running, wait_for, worker
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_a_run_that_was_killed_before_its_worker_heard_of_it_counts_as_an_attemp
     with running(worker(tmp_path, {"REDIS_URL": valkey.url}, "late", "tests.late_pool")) as late:
         pool = children_of(late.pid)
         for pid in pool:
-            os.kill(pid, signal.SIGSTOP)
+            freeze(pid)
         ran = []
         for name in ("one", "two"):
             (tmp_path / name).mkdir()

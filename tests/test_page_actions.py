@@ -15,7 +15,7 @@ from headway.snapshot import Phase
 from headway.store.records import Records
 from tests.by_hand import as_left, ask
 from tests.page import act, card_of, cards, is_in, open_live, start, start_for_later
-from tests.processes import System
+from tests.processes import System, freeze
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_an_email_that_waits_for_its_mail_server_tells_so_and_takes_it_at_once(
     page: Page, system: System
 ):
     open_live(page, system.address)
-    system.inbox.popen.send_signal(signal.SIGSTOP)
+    freeze(system.inbox.pid)
     try:
         card = card_of(
             page, start(page, system.address, "send_async_email", email="later@example.com")

@@ -19,7 +19,16 @@ import requests
 
 import supervisor
 from headway.celery.run import programs
-from tests.processes import ROOT, Process, answers, children_of, free_port, running, wait_for
+from tests.processes import (
+    ROOT,
+    Process,
+    answers,
+    children_of,
+    free_port,
+    freeze,
+    running,
+    wait_for,
+)
 from tests.stream import stream_of_clients
 
 
@@ -165,7 +174,7 @@ def test_ctrl_c_reaches_only_the_supervisor_and_stops_all(start: Callable[..., R
 
 def test_a_second_ctrl_c_hurries(start: Callable[..., Run]):
     run = start(SHUTDOWN_SECONDS="300").ready()
-    os.kill(run.one("-Q celery"), signal.SIGSTOP)  # it will never stop by itself
+    freeze(run.one("-Q celery"))  # it will never stop by itself
 
     run.popen.send_signal(signal.SIGINT)
     wait_for(lambda: "Stopping" in run.output())
@@ -297,7 +306,7 @@ def test_a_killed_worker_takes_its_pool_with_it_and_is_replaced(lasting: Run):
     killed = lasting.one("-Q celery")
     pool = wait_for(lambda: children_of(killed))
     for process in pool:
-        os.kill(process, signal.SIGSTOP)  # it will not notice by itself that its worker is gone
+        freeze(process)  # it will not notice by itself that its worker is gone
 
     os.kill(killed, signal.SIGKILL)
 
@@ -369,7 +378,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_run_waits_for_that(
 ):
     first = start().ready()
     valkey = first.one("valkey-server")
-    os.kill(valkey, signal.SIGSTOP)  # it cannot stop yet
+    freeze(valkey)  # it cannot stop yet
     first.popen.kill()
     first.popen.wait()
     wait_for(lambda: set(first.family()) == {valkey}, message="children outlive their supervisor")

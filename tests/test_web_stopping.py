@@ -19,7 +19,7 @@ import pytest
 from headway.web.server import serve, serve_threading
 from headway.web.server.listening import refuse_newcomers
 from headway.web.server.serving import Requests, Serving
-from tests.processes import Process, running, wait_for, web
+from tests.processes import Process, freeze, running, wait_for, web
 from tests.stream import get, stream_of_clients
 
 MODES = ("eventlet", "gevent", "threading")
@@ -51,7 +51,7 @@ def test_none_of_a_stream_of_clients_is_cut_off(process: tuple[Process, int]):
 def test_a_crowd_that_has_begun_to_connect_is_answered(process: tuple[Process, int]):
     web_process, port = process
     with ExitStack() as open_clients:
-        web_process.popen.send_signal(signal.SIGSTOP)
+        freeze(web_process.pid)
         crowd = [
             open_clients.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
             for _ in range(CROWD)
