@@ -46,10 +46,10 @@ test: .venv/dev.stamp node_modules/dev.stamp $(BUNDLE)  ## all tests: a real Val
 	@scripts/need-chromium.sh
 	@scripts/need-nginx.sh
 	@scripts/npm.sh test
-	@# Two files a core run side by side: their tests wait now and then, and with more of them each process
-	@# waits for the others. The faults, which are judged by how soon all is right again, have the machine
-	@# for themselves.
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/faults
+	@# Three files run side by side on two cores, since their tests wait now and then. A fourth saves a tenth
+	@# of the time at best, and has processes wait for a core while a test waits for them. The faults, which
+	@# are judged by how soon all is right again, have the machine for themselves.
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/faults
 	@$(BIN)/python -m pytest tests/faults
 
 CHECKS := lint types javascript locks documents
