@@ -110,6 +110,22 @@ def test_offline_it_is_dimmed_and_says_from_when_it_is(page: Page, web_address: 
     expect(page.locator("headway-list ul")).to_have_css("filter", "none")
 
 
+def test_a_card_that_moves_keeps_the_focus(
+    page: Page, web_address: str, shared_records: Records, owner: str
+):
+    task_id = start(shared_records, owner, "Import of June", Phase.RUNNING)
+    page.goto(f"{web_address}/yours")
+    expect(items(page)).to_have_count(2)
+    expect(items(page).first).to_contain_text("Import of June")
+    details = items(page).first.get_by_role("button", name="Details")
+    details.focus()
+
+    write(shared_records, task_id, 20, Phase.SUCCEEDED)
+
+    expect(items(page).last).to_contain_text("Import of June")
+    expect(items(page).last.get_by_role("button", name="Details")).to_be_focused()
+
+
 def test_a_card_lists_the_files_as_they_come_and_does_not_jump(
     page: Page, web_address: str, shared_records: Records, owner: str
 ):

@@ -72,7 +72,14 @@ export function arrange(list, items, changed) {
 /** @param {HTMLElement} list @param {HTMLElement} item @param {HTMLElement | null} before */
 function move(list, item, before) {
   const root = /** @type {Document | ShadowRoot} */ (list.getRootNode());
-  const focused = /** @type {HTMLElement | null} */ (root.activeElement);
+  const focused = item.contains(root.activeElement) ? innermost(root.activeElement) : null;
   list.insertBefore(item, before);
-  if (focused && item.contains(focused)) focused.focus({ preventScroll: true });
+  focused?.focus({ preventScroll: true });
+}
+
+/** What has the focus within an element that has it, be it in the shadow tree of that. @param {Element | null} element */
+function innermost(element) {
+  let inner = element;
+  while (inner?.shadowRoot?.activeElement) inner = inner.shadowRoot.activeElement;
+  return /** @type {HTMLElement | null} */ (inner);
 }
