@@ -2,12 +2,12 @@
 
 import WORDS from "./card-words.js";
 import { counted, fill } from "./format.js";
+import { FINAL } from "./snapshot.js";
 
 /** @typedef {"cancel" | "retry" | "forget"} Action */
 
 const CHOICE = WORDS.choice;
 const CANCELLABLE = new Set(["scheduled", "queued", "running", "retrying", "waiting"]);
-const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 
 /**
  * Whether this can be done to a task in this phase.
@@ -16,7 +16,7 @@ const ENDED = new Set(["succeeded", "failed", "cancelled"]);
  * @param {string} phase
  */
 export function possible(action, phase) {
-  return (action === "cancel" ? CANCELLABLE : ENDED).has(phase);
+  return (action === "cancel" ? CANCELLABLE : FINAL).has(phase);
 }
 
 /**
@@ -37,7 +37,7 @@ export function phrase(action, count, isAsked) {
  * @param {string[]} phases of the chosen tasks
  */
 export function left(phases) {
-  const ended = phases.filter((phase) => ENDED.has(phase)).length;
+  const ended = phases.filter((phase) => FINAL.has(phase)).length;
   const open = phases.length - ended;
   const stopping = phases.filter((phase) => phase === "cancelling").length;
   if (!ended && !stopping) return open ? CHOICE.all_open : "";

@@ -62,8 +62,8 @@
  * @typedef {{seq: number, at: string, level: string, text: string}} LogLine
  */
 
-/** @type {ReadonlySet<Phase>} */
-export const FINAL = new Set(/** @type {Phase[]} */ (["succeeded", "failed", "cancelled"]));
+/** @type {ReadonlySet<string>} */
+export const FINAL = new Set(["succeeded", "failed", "cancelled"]);
 
 /** The type of the error of a task whose own work is done, but not that of its parts. */
 export const PARTS_FAILED = "PartsFailed";
