@@ -17,6 +17,9 @@ from app import create_app
 from headway import ConfigError, Headway
 from headway.celery.messages.sends import load_owner_by, nobody
 from headway.web import assets
+from headway.web.requests.owners import owner_of_sender
+from headway.web.requests.sessions import VISITOR
+from tests.api import BROWSER
 from tests.processes import Valkey
 
 TASK = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
@@ -27,7 +30,7 @@ STRANGER = {"Origin": "https://evil.example"}
 @pytest.fixture(scope="module")
 def shop(valkey: Valkey) -> Iterator[Flask]:
     """Somebody's app, with Headway below a prefix and one other origin allowed."""
-    app = Flask("shop")
+    app = Flask("shop", template_folder=None)  # else that of this repository
     app.config.update(
         SECRET_KEY="a secret for the tests", HEADWAY_ALLOWED_ORIGINS=["https://partner.example"]
     )
@@ -35,6 +38,7 @@ def shop(valkey: Valkey) -> Iterator[Flask]:
         "shop", broker=valkey.url, backend=f"headway+{valkey.url}", set_as_current=False
     )
     Headway(app, celery=celery, url_prefix="/live")
+    app.add_url_rule("/mine", view_func=lambda: render_template_string("{{ headway.list() }}"))
     yield app
     load_owner_by(nobody)
 
@@ -55,6 +59,34 @@ def test_a_template_has_a_card_and_a_list(shop: Flask):
 
     assert card.startswith(f'<headway-task src="/live/status/{TASK}" actions>')
     assert tasks.startswith('<headway-list src="/live/tasks" actions tab>')
+
+
+@pytest.mark.parametrize("path", ["/mine", "/live/tasks"])
+def test_a_list_identifies_a_new_visitor_once(client: FlaskClient, path: str):
+    """A page that is open then hears of the first task that this visitor starts."""
+    visitors = []
+    for headers in ({"Accept": "application/json"}, BROWSER, BROWSER):
+        client.get(path if headers is BROWSER else "/live/tasks", headers=headers)
+        with client.session_transaction() as session:
+            visitors.append(session.get(VISITOR))
+
+    assert visitors == [None, visitors[1], visitors[1]]
+    assert visitors[1]
+
+
+def test_without_a_secret_key_a_visitor_is_nobody_which_is_logged(
+    valkey: Valkey, caplog: pytest.LogCaptureFixture
+):
+    celery = Celery("plain", backend=f"headway+{valkey.url}", set_as_current=False)
+    app = Flask("plain")
+    Headway(app, celery=celery)
+
+    with app.test_request_context():
+        assert "<headway-list" in render_template_string("{{ headway.list() }}")
+        assert owner_of_sender() is None
+
+    assert [each.getMessage() for each in caplog.records if "SECRET_KEY" in each.getMessage()]
+    load_owner_by(nobody)
 
 
 def test_what_a_template_hands_over_is_text(shop: Flask):

@@ -21,6 +21,7 @@ from headway.web.api.tasks import server_state
 from headway.web.assets import script_address
 from headway.web.pages.start_page import has_forms
 from headway.web.requests.errors import handle_errors, wants_json, wants_page
+from headway.web.requests.owners import identify_visitor
 from headway.web.requests.security import guard
 from headway.web.requests.viewers import Viewer, carried_token, current_viewer, held_token
 
@@ -37,8 +38,11 @@ def show() -> ResponseReturnValue:
     (words of title, status, error, arguments), `limit`, `cursor` (an answer's `next`). A browser
     gets the page of it.
     """
+    is_page = wants_page() and not wants_json()
+    if is_page and "token" not in request.args:
+        identify_visitor()
     viewer = current_viewer()
-    if wants_page() and not wants_json():
+    if is_page:
         return _page(viewer)
     limit = integer(request.args.get("limit", "50"), "limit", LIMIT)
     phases = phases_asked_for()

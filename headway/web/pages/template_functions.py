@@ -16,6 +16,7 @@ from headway.display.words import Reading, read
 from headway.shapes import SnapshotDict
 from headway.web.assets import bundle_address, words_address
 from headway.web.requests.language import CHOICE, project_language
+from headway.web.requests.owners import identify_visitor
 from headway.web.requests.viewers import carried_token, current_viewer
 
 
@@ -107,7 +108,11 @@ class Pages:
         return read(task, labels_for_page(task.get("name", "")))
 
     def list(self) -> Markup:
-        """Return the live list of the visitor's own tasks, with their buttons."""
+        """Return the live list of the visitor's own tasks, with their buttons.
+
+        A visitor whom no cookie identifies gets one with the page.
+        """
+        identify_visitor()
         address = url_for("headway_list.show")
         link = Markup('<a href="{}">{}</a>').format(address, self.say("Your tasks"))
         return Markup('<headway-list src="{}" actions tab>{}</headway-list>').format(address, link)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from functools import cache
 
 from flask import Flask, current_app, g, has_request_context, session
 
@@ -42,13 +43,28 @@ def owner_of_sender() -> str | None:
 
 
 def get_or_create_owner() -> str | None:
-    """Return the owner of the request; a visitor without an id gets one in a year-long cookie."""
+    """Return the owner of the request; a visitor without an id gets one in a year-long cookie.
+
+    An app without a secret key cannot sign one: its visitors are nobody, which is logged.
+    """
     if current_app.config["HEADWAY_OWNER_LOADER"] is visitor:
+        if current_app.session_interface.is_null_session(session):
+            _warn_of_no_secret_key()
+            return None
         session.permanent = True
         session.modified = True  # so that the year begins again
         g.is_newcomer = VISITOR not in session
         session.setdefault(VISITOR, secrets.token_urlsafe(16))
     return current_owner()
+
+
+def identify_visitor() -> None:
+    """Give a visitor without an id one before a page lists their tasks.
+
+    The page's websocket then hears of what they start while it is open.
+    """
+    if has_request_context() and lacks_cookie():
+        get_or_create_owner()
 
 
 def lacks_cookie() -> bool:
@@ -72,3 +88,11 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+@cache
+def _warn_of_no_secret_key() -> None:
+    logger.warning(
+        "The Flask app has no SECRET_KEY, so no cookie tells its visitors apart: "
+        "what they start has no owner, and is shown to none of them"
+    )
