@@ -121,7 +121,8 @@ def track(
     skipped. With `resume_from`, which returns the key of an item (JSON), `iterable` is a function
     that returns the items after a key, or all of them for None: a query goes on where it was. A
     loop whose name another run changed begins at its first item, and the log says so at the end.
-    Raises TypeError for a set, which has no order, or a key that is not JSON.
+    Raises TypeError for a set, which has no order, for a function without `resume_from`, and for a
+    key that is not JSON.
     """
     return tracking.track(iterable, status, total, resume, resume_from)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from headway.arguments.annotations import ABSENT, as_json
 from headway.arguments.signatures import BadArguments, Call, Signature
+from headway.arguments.typed import MISSING_ARGUMENT
 from headway.turns import Turn
 
 
@@ -46,7 +47,7 @@ class Unique:
     def turn(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Turn:
         """Return how a task stands to the others of its owner.
 
-        Raises BadArguments for an argument that does not fit the format.
+        Raises BadArguments for an argument that is missing or does not fit the format.
         """
         digest = self.digest(name, args, kwargs)
         line = f"{self.limit} {digest}"
@@ -136,6 +137,8 @@ def argument_in(field: str) -> str:
 
 def _piece(known: Mapping[str, Any], field: str, spec: str, conversion: str | None) -> str:
     name = argument_in(field)
+    if name not in known:
+        raise BadArguments({name: MISSING_ARGUMENT})
     formatter = Formatter()
     try:
         value, _ = formatter.get_field(field, (), {name: _plain(known[name])})

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -275,6 +276,12 @@ def test_after_its_deadline_a_question_returns_its_default_or_raises(
 def test_what_cannot_be_asked_is_refused(options: Any, error: type[Exception]):
     with pytest.raises(error):
         progress.ask(**{"text": "Go on?", "default": "no"} | options)
+
+
+@pytest.mark.parametrize("name", ["timeout", "remind_after"])
+def test_a_time_is_a_number_of_seconds(name: str):
+    with pytest.raises(TypeError, match=f"{name} is a number of seconds, not datetime.timedelta"):
+        progress.ask("Go on?", default="no", **{name: timedelta(hours=1)})
 
 
 def test_outside_a_task_nobody_answers():

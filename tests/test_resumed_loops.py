@@ -39,6 +39,10 @@ class Reread(list[int]):
 LOOPS: dict[str, Callable[[], Iterable[Any]]] = {
     "sequence": lambda: progress.track(range(1, 9), resume=True),
     "iterator": lambda: progress.track(iter(range(1, 9)), resume=True, total=8),
+    "keys of a dict": lambda: progress.track(dict.fromkeys(range(1, 9)).keys(), resume=True),
+    "items of a dict": lambda: (
+        key for key, _ in progress.track(dict.fromkeys(range(1, 9)).items(), resume=True)
+    ),
     "keys": lambda: (
         row["id"] for row in progress.track(after, total=8, resume_from=lambda row: row["id"])
     ),
@@ -280,6 +284,8 @@ def test_what_cannot_go_on_is_refused(runs: Runs):
     def body() -> None:
         with pytest.raises(TypeError, match="A set has no order"):
             list(progress.track({1, 2}, resume=True))
+        with pytest.raises(TypeError, match="needs resume_from="):
+            list(progress.track(after, resume=True))
         with pytest.raises(TypeError, match="resume_from returns has to be JSON"):
             list(progress.track(after, resume_from=lambda row: object()))
         for _ in range(100 - 2):

@@ -71,6 +71,14 @@ def test_without_an_answer_the_question_is_shown_and_it_is_read(redis_url: str, 
     assert value_kept(records, task_id)["by"] == "a terminal"
 
 
+def test_the_question_names_the_members_of_what_it_asks_for(redis_url: str, records: Records):
+    task_id = asking(records, schema=checked_schema(Size), choices=None)
+
+    result = answer(redis_url, task_id, typed='{"width": 3}\n')
+
+    assert result.stdout == 'Go on? (JSON with width): {"width": 3}\nanswered\n'
+
+
 def test_what_is_typed_and_does_not_answer_is_read_again(redis_url: str, records: Records):
     task_id = asking(records)
 

@@ -162,6 +162,8 @@ def test_arguments_that_do_not_fit_the_text_are_named(app: Flask):
 
     with pytest.raises(BadArguments, match=r"customer: Does not fit {customer\[id]}"):
         unique.digest("x", [], {"customer": {"name": "Ada"}})
+    with pytest.raises(BadArguments, match="customer: Is missing"):
+        unique.digest("x", [], {})
 
 
 # The text

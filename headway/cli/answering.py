@@ -81,9 +81,12 @@ def _question_of(project: Project, task_id: str) -> Question:
 
 
 def _shown(question: Question) -> str:
-    choices = question["choices"]
-    of = f" ({', '.join(visible_line(str(each)) for each in choices)})" if choices else ""
-    return f"{visible_line(question['text'])}{of}"
+    """Return the question with its choices, or with the members of the JSON object it asks for."""
+    members = (question["schema"] or {}).get("properties")
+    of = ", ".join(visible_line(str(each)) for each in question["choices"] or members or ())
+    if of and members:
+        of = f"JSON with {of}"
+    return visible_line(question["text"]) + (f" ({of})" if of else "")
 
 
 def _read(text: str, question: Question) -> Any:

@@ -62,6 +62,8 @@ def _question(
         raise ValueError(f"The key of a question has at most {MAX_KEY_CHARS} characters.")
     timeout, remind_after = times
     for name, seconds in (("timeout", timeout), ("remind_after", remind_after)):
+        if not isinstance(seconds, int | float | None):
+            raise TypeError(f"{name} is a number of seconds, not {seconds!r}.")
         if seconds is not None and not 0 < seconds <= MAX_TIMEOUT:
             raise ValueError(f"{name} is a number of seconds, from above 0 to {MAX_TIMEOUT:.0f}.")
     if timeout is not None and remind_after is not None and remind_after >= timeout:

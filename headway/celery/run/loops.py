@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MappingView, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any
@@ -45,7 +45,8 @@ class Loop:
 
     def rest(self, items: Iterable[Any]) -> Iterator[Any]:
         """Return the items that are not done. Raises TypeError for what has no order."""
-        if isinstance(items, AbstractSet):
+        # A dict's keys and items are sets too, in the dict's own order.
+        if isinstance(items, AbstractSet) and not isinstance(items, MappingView):
             raise TypeError("A set has no order in which a loop could go on: sort it first.")
         if isinstance(items, Sequence):
             return (items[index] for index in range(self.done, len(items)))

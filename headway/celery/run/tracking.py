@@ -23,6 +23,8 @@ def track(
     resume_from: Callable[[T], Any] | None,
 ) -> Iterator[T]:
     """Yield the items of a loop; see `headway.progress.track`."""
+    if resume and callable(iterable) and resume_from is None:
+        raise TypeError("A loop over a function of the last key needs resume_from=, not resume=.")
     around = find()
     if around is None:
         yield from iterable(None) if callable(iterable) else iterable
