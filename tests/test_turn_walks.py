@@ -17,7 +17,7 @@ from headway.snapshot import FINAL, Phase, Snapshot
 from headway.store.model import Delivery
 from headway.store.records import Records
 from headway.turns import Turn, fair_lines
-from tests.by_records import claim, due, read, start, write
+from tests.by_records import claim, due, start, write
 
 OWNERS = ("ada", "bob")
 KINDS = ("", "1 report ", "2 import ")
@@ -99,33 +99,40 @@ class Walk:
             for step in (self.claim, self.end, self.wake):
                 step()
                 self.settle()
-        assert {self.of(task).phase for task in self.tasks} <= FINAL
+        assert {now.phase for now in self.now().values()} <= FINAL
 
     def any_of(self, *phases: Phase, in_line: bool | None = None) -> Task | None:
+        now = self.now()
         found = [
             task
             for task in self.tasks
-            if self.of(task).phase in phases and in_line in (None, self.of(task).status == IN_LINE)
+            if now[task.id].phase in phases and in_line in (None, now[task.id].status == IN_LINE)
         ]
         return self._random.choice(found) if found else None
 
-    def of(self, task: Task) -> Snapshot:
-        return read(self._records, task.id)
+    def now(self) -> dict[str, Snapshot]:
+        """Return how each task is, by its id."""
+        ids = [task.id for task in self.tasks]
+        found = zip(ids, self._records.read(ids), strict=True)
+        return {task_id: Snapshot.from_json(stored.snapshot) for task_id, stored in found if stored}
 
     def check(self) -> None:
-        open_ids = {task.id for task in self.tasks if self.of(task).phase not in FINAL}
+        now = self.now()
+        open_ids = {task_id for task_id, one in now.items() if one.phase not in FINAL}
+        having = {turns: self.ids(turns) for task in self.tasks for _, turns, _ in lines_of(task)}
         for task in self.tasks:
-            for limit, turns, _ in lines_of(task):
-                assert len(open_ids & self.ids(turns)) <= limit, "more have a turn than may"
-            now = self.of(task)
-            if now.status == IN_LINE:
+            lines = lines_of(task)
+            for limit, turns, _ in lines:
+                assert len(open_ids & having[turns]) <= limit, "more have a turn than may"
+            one = now[task.id]
+            if one.status == IN_LINE:
                 limit, turns, waiting = next(
-                    each for each in lines_of(task) if task.id not in self.ids(each[1])
+                    each for each in lines if task.id not in having[each[1]]
                 )
-                assert len(open_ids & self.ids(turns)) == limit, "one waits while a turn is free"
-                assert now.queue_position == self._records.client.zrank(waiting, task.id)
-            elif now.phase in (Phase.QUEUED, Phase.RUNNING):
-                assert all(task.id in self.ids(turns) for _, turns, _ in lines_of(task))
+                assert len(open_ids & having[turns]) == limit, "one waits while a turn is free"
+                assert one.queue_position == self._records.client.zrank(waiting, task.id)
+            elif one.phase in (Phase.QUEUED, Phase.RUNNING):
+                assert all(task.id in having[turns] for _, turns, _ in lines)
 
     def ids(self, key: str) -> set[str]:
         return {str(each) for each in self._records.client.zrange(key, 0, -1)}
