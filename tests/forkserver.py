@@ -42,6 +42,7 @@ COMMON = (
 LIBRARIES = {
     "threading": (
         *COMMON,
+        "aiosmtpd.main",
         "celery.bin.celery",
         "celery.apps.worker",
         "celery.concurrency.prefork",
@@ -51,7 +52,9 @@ LIBRARIES = {
     "eventlet": (*COMMON, "eventlet.wsgi"),
     "gevent": (*COMMON, "gevent.pywsgi"),
 }
-WEB_PROGRAMS = (["wsgi.py"], ["-m", "tests.faults.web"])
+COUNTING = ["-m", "tests.counting_web"]
+SLOW = ["-m", "tests.slow_web"]
+WEB_PROGRAMS = (["wsgi.py"], ["-m", "tests.faults.web"], COUNTING, SLOW)
 # What a running Python can still take over from its environment, or has from the server's.
 PYTHON_SETTINGS = {"PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONUNBUFFERED"}
 OF_THE_MAKEFILE = {"PYTHON"}  # no Python reads it
@@ -78,7 +81,7 @@ def server_for(command: Sequence[str], env: Mapping[str, str]) -> str | None:
     if command[1:3] == ["-m", "tests.engine_server"]:
         served_by = command[3].partition("-")[2]
         return "threading" if served_by == "gthread" else served_by
-    if command[1:] == ["run.py"]:
+    if command[1:] == ["run.py"] or command[1:3] == ["-m", "aiosmtpd"]:
         return "threading"
     if command[1:] in WEB_PROGRAMS:
         return env.get("SOCKETIO_ASYNC_MODE", "eventlet")

@@ -19,8 +19,8 @@ import requests
 
 import supervisor
 from headway.celery.run import programs
+from tests.forkserver import SLOW
 from tests.processes import (
-    ROOT,
     Process,
     answers,
     children_of,
@@ -410,22 +410,9 @@ def test_a_web_process_finishes_its_requests_and_stops(
     """The listening socket is handed over and, when the process stops, still open here: nobody
     is turned away.
     """
-    (tmp_path / "slow.py").write_text(
-        "import time\nimport wsgi\n"
-        "@wsgi.app.get('/slow')\n"
-        "def slow():\n    print('working', flush=True)\n    time.sleep(1)\n    return 'done'\n"
-        "wsgi.main()\n"
-    )
     port = free_port()
-    paths = {
-        "PYTHONPATH": str(ROOT),
-        "PORT": str(port),
-        "SOCKETIO_ASYNC_MODE": mode,
-        "PYTHONUNBUFFERED": "1",
-    }
-    process = Process(
-        [sys.executable, str(tmp_path / "slow.py")], tmp_path / "web.log", {**env, **paths}
-    )
+    settings = {"PORT": str(port), "SOCKETIO_ASYNC_MODE": mode}
+    process = Process([sys.executable, *SLOW], tmp_path / "web.log", env | settings)
     try:
         wait_for(
             lambda: answers(f"http://127.0.0.1:{port}/readyz") or process.popen.poll(),

@@ -17,29 +17,10 @@ from app.extensions import headway
 from headway.store.records import Records
 from tests.browser import Visitor, newest, status_of
 from tests.by_hand import hand_task, open_websocket, write
+from tests.forkserver import COUNTING
 from tests.processes import Process, Valkey, answers, free_port, running, wait_for
 
 MODES = ("eventlet", "gevent", "threading")
-
-# A web process that also tells how many threads or greenlets, and websockets, live in it.
-COUNTING = """
-import gc, threading, wsgi
-if wsgi.MODE == "gevent":
-    from gevent import Greenlet as kind  # not those of its resolver
-elif wsgi.MODE == "eventlet":
-    from greenlet import greenlet as kind
-@wsgi.app.get("/counted")
-def counted():
-    engine = wsgi.app.extensions["socketio"].server.eio
-    websockets = sum(not one.closed for one in engine.sockets.values())
-    if wsgi.MODE == "threading":
-        queues = engine._work, engine._greedy_work
-        idle = sum(queue._workers - queue._busy for queue in queues if queue != ())
-        return str(websockets + threading.active_count() - idle)
-    greenlets = sum(isinstance(one, kind) and bool(one) for one in gc.get_objects())
-    return str(websockets + greenlets)
-wsgi.main()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +40,7 @@ def counting(
     """
     port = free_port()
     env = settings | {"SOCKETIO_ASYNC_MODE": mode, "PORT": str(port)}
-    process = Process([sys.executable, "-c", COUNTING], folder / f"counting-{mode}.log", env)
+    process = Process([sys.executable, *COUNTING], folder / f"counting-{mode}.log", env)
     address = f"http://127.0.0.1:{port}"
     process.wait_until(lambda: answers(f"{address}/readyz"))
     with running(process):
