@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,20 +48,60 @@ class Project(Process):
         env = {"DATA_DIR": "", "REDIS_URL": "", "MAIL_SERVER": "", "PORT": str(port)}
         super().__init__([sys.executable, "run.py"], folder / "run.log", env, root=root)
 
-    def ready(self) -> Project:
-        self.wait_until(lambda: "Headway is ready" in self.output())
-        return self
+    def edit(self, text: str) -> str:
+        """Write the task's file; return what is said of it."""
+        before = len(self.output())
+        self.task.write_text(text)
+        self.wait_until(lambda: "greeting.py: " in self.output()[before:], PATIENCE / 1000)
+        return self.output()[before:]
+
+    def running(self, program: str) -> set[int]:
+        """Return the processes that run.py has begun with this in their command line."""
+        return {pid for pid in children_of(self.pid) if program in command_of(pid)}
+
+    def has_loaded(self) -> bool:
+        """Whether all that loads the task's file has done so: a worker begins its pool then."""
+        workers = self.running(" worker ")
+        return len(workers) == 2 and all(map(pool_of, workers)) and answers(f"{self.address}/start")
+
+    def take(self, text: str) -> None:
+        """Write the task's file; return once all that runs has loaded it."""
+        before = self.running("wsgi.py") | self.running(" worker ")
+        assert "edited, so" in self.edit(text)
+        self.wait_until(lambda: not before & set(children_of(self.pid)), PATIENCE / 1000)
+        self.wait_until(self.has_loaded, PATIENCE / 1000)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    project = Project(tmp_path)
-    yield project.ready()
+@pytest.fixture(scope="module")
+def project_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.wait_until(
+        lambda: "Headway is ready" in project.output() and project.has_loaded(), PATIENCE / 1000
+    )
+    yield project
     project.stop()
 
 
+@pytest.fixture
+def project(project_of_all: Project) -> Project:
+    """A project whose task is as it was at first."""
+    if project_of_all.task.read_text() != TASK:
+        project_of_all.take(TASK)
+    return project_of_all
+
+
 def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
+    """Return a process's command line, "" where it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return ""
+
+
+def pool_of(worker: int) -> list[int]:
+    """Return a worker's pool, nothing where it has ended."""
+    with suppress(OSError):
+        return children_of(worker)
+    return []
 
 
 def greet(page: Page, project: Project, result: str, **fields: str) -> None:
@@ -78,33 +119,23 @@ def greet(page: Page, project: Project, result: str, **fields: str) -> None:
     expect(page.locator("#outcome")).to_contain_text(result, timeout=PATIENCE)
 
 
-def test_an_edited_task_is_started_and_runs_as_it_is_now(page: Page, project: Project):
-    greet(page, project, "Hello Ada", Name="Ada")
-
-    project.task.write_text(POLITE)
-    project.wait_until(lambda: "greeting.py: edited" in project.output())
-
-    greet(page, project, "Hello Dr Ada", Name="Ada", Title="Dr")
-
-
 def test_an_error_is_shown_in_the_terminal_and_on_open_pages_and_all_goes_on(
     page: Page, browser: Browser, project: Project
 ):
     open_live(page, project.address)
     problem = page.locator("#code-problem")
 
-    project.task.write_text(BROKEN)
+    said = project.edit(BROKEN)
     expect(problem).to_contain_text("name 'not_there' is not defined")
     expect(problem).to_contain_text('File "app/tasks/greeting.py", line 10')
     expect_nothing_of_axe(page)
-    said = project.output()
     without_script = browser.new_page(java_script_enabled=False)
     without_script.goto(f"{project.address}/start")
     expect(without_script.locator("#code-problem")).to_contain_text("not_there")
     without_script.close()
     other = page.context.new_page()
     greet(other, project, "Hello Ada", Name="Ada")
-    project.task.write_text(TASK)
+    project.take(TASK)
 
     assert 'greeting.py", line 10' in said
     expect(problem).to_be_hidden()
@@ -113,18 +144,25 @@ def test_an_error_is_shown_in_the_terminal_and_on_open_pages_and_all_goes_on(
 def test_a_web_process_that_starts_with_broken_code_serves_why_until_it_is_mended(
     page: Page, project: Project
 ):
-    project.task.write_text(BROKEN)
-    wait_for(lambda: "cannot be loaded" in project.output())
-    [web] = [pid for pid in children_of(project.pid) if "wsgi.py" in command_of(pid)]
+    assert "cannot be loaded" in project.edit(BROKEN)
+    [web] = project.running("wsgi.py")
 
     os.kill(web, signal.SIGKILL)
     wait_for(lambda: answers(f"{project.address}/code-problem"), PATIENCE / 1000)
     page.goto(project.address)
     expect(page.get_by_role("heading", name="The code cannot be loaded")).to_be_visible()
     expect(page.locator("pre")).to_contain_text("name 'not_there' is not defined")
-    project.task.write_text(TASK)
+    project.take(TASK)
 
     expect(page.get_by_role("heading", name="Start something")).to_be_visible(timeout=PATIENCE)
+
+
+def test_an_edited_task_is_started_and_runs_as_it_is_now(page: Page, project: Project):
+    greet(page, project, "Hello Ada", Name="Ada")
+
+    assert "edited" in project.edit(POLITE)
+
+    greet(page, project, "Hello Dr Ada", Name="Ada", Title="Dr")
 
 
 class Restarted:
