@@ -6,7 +6,8 @@ headway.init_app(app, celery=celery)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from weakref import WeakSet
 
@@ -29,6 +30,7 @@ from headway.revoking import revoke_from
 from headway.state import KEY, State, remember_app, state_of
 from headway.system import live_backend
 from headway.tokens import DAY_SECONDS, token
+from headway.weak_secrets import is_secret
 from headway.web.api.answers import answers
 from headway.web.api.bulk import bulk
 from headway.web.api.files import files
@@ -191,6 +193,7 @@ class Headway(AppTasks):
             app.config.setdefault(name, default)
         self._apps.add(app)
         masking.hide_tokens(*LOGS_OF_REQUESTS)
+        masking.set_secrets("init_app", filter(is_secret, map(os.fsdecode, _keys_of(app))))
         state = app.extensions[KEY] = _state_for(app, celery, backend)
         remember_app(celery, app)
         make_default(celery)
@@ -204,6 +207,13 @@ class Headway(AppTasks):
         if hosts:  # around the sockets too
             wrapped = TrustedHosts(app.wsgi_app, hosts)
             app.wsgi_app = wrapped  # type: ignore[method-assign]  # how Flask wants it wrapped
+
+
+def _keys_of(app: Flask) -> Iterator[str | bytes]:
+    """Yield the secrets that sign an app's sessions and tokens, former ones too."""
+    for name in ("SECRET_KEY", "HEADWAY_SECRET_KEY"):
+        yield app.config.get(name) or ""
+        yield from app.config.get(f"{name}_FALLBACKS") or ()
 
 
 def _state_for(app: Flask, celery: Celery, backend: LiveBackend) -> State:

@@ -7,6 +7,7 @@ Redis is away.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -33,6 +34,9 @@ AWAY_SECONDS = 5.0  # after Redis did not answer, before it is asked again
 BLOCKS = 25  # counts are fetched from Redis in blocks of this part of a limit: reads are frequent
 MAX_HELD = 20_000  # counts that one process knows without asking
 IPV6_BITS = 64  # of an address that are one client's
+# As some proxies say it: 192.0.2.1:443, [2001:db8::1]:443. Each connection has another port.
+WITH_PORT = re.compile(r"(?:\[([^\]]+)\]|([0-9.]+))(?::[0-9]*)?")
+UNKNOWN = "unknown"  # what is no IP address
 WORDS = {
     "starts": Counted("{count} new task", "{count} new tasks"),
     "changes": Counted("{count} change", "{count} changes"),
@@ -126,11 +130,18 @@ def parse(setting: str, text: str) -> tuple[RateLimitItem, ...]:
 
 @lru_cache(maxsize=10_000)
 def subject_of(address: str) -> str:
-    """Return the part of an IP address that one client has: a whole network of IPv6's."""
+    """Return the part of an IP address that one client has: a whole network of IPv6's.
+
+    Whatever is no address is one client, so that nobody has many by names that a proxy passes on.
+    """
+    if not address:
+        return ""  # of a Unix socket
+    with_port = WITH_PORT.fullmatch(address)
+    bare = (with_port[1] or with_port[2]) if with_port else address
     try:
-        parsed = ip_address(address.partition("%")[0])
+        parsed = ip_address(bare.partition("%")[0])
     except ValueError:
-        return address
+        return UNKNOWN
     if isinstance(parsed, IPv6Address):
         if parsed.ipv4_mapped:
             return str(parsed.ipv4_mapped)

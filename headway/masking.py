@@ -202,7 +202,9 @@ def masked(value: Any) -> Any:
         return [masked(item) for item in value]
     if value is None or isinstance(value, int | float):
         return value
-    return _without_secrets(str(value)) if holds_secret(str(value)) else value
+    text = str(value)
+    known = _without_secrets(text)
+    return value if known == text else known
 
 
 class MaskedRecord(logging.LogRecord):

@@ -6,7 +6,16 @@ from collections.abc import Iterable
 
 from headway.exceptions import ConfigError
 
-WEAK_SECRETS = {"", "dev", "secret", "changeme", "change-me", "password", "top-secret!"}
+WEAK_SECRETS = {
+    "",
+    "dev",
+    "guest",
+    "secret",
+    "changeme",
+    "change-me",
+    "password",
+    "top-secret!",
+}
 MIN_SECRET = 16
 MIN_CHARACTERS = 6  # different ones; 16 random hexadecimal digits have 10
 HOW_TO_MAKE = "python -c 'import secrets; print(secrets.token_hex(32))' makes one"

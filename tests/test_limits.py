@@ -129,7 +129,13 @@ def test_an_address_is_what_trusted_proxies_say(
         ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("fe80::1%eth0", "fe80::/64"),
-        ("unix:", "unix:"),
+        ("192.0.2.7:50312", "192.0.2.7"),  # as some proxies say it, with another port each time
+        ("[2001:db8::1]:50312", "2001:db8::/64"),
+        ("[2001:db8::1]", "2001:db8::/64"),
+        ("unix:", "unknown"),
+        ("a-name-that-somebody-made-up", "unknown"),
+        ("192.0.2.7:50312:1", "unknown"),
+        ("", ""),
     ],
 )
 def test_a_client_has_a_network_of_ipv6(address: str, subject: str):

@@ -12,7 +12,10 @@ import quopri
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -101,6 +104,33 @@ def test_values_keep_their_shape():
     }
 
     assert masking.masked(value) == {"a ***": ["x", ["***", 5, None, True]], "n": 1.5, "e": "***"}
+
+
+@dataclass
+class Account:
+    url: str
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"redis://ops:another@db/0",
+        bytearray(b"redis://ops:another@db/0"),
+        deque(["redis://ops:another@db/0"]),
+        {"a": "redis://ops:another@db/0"}.values(),
+        Account("redis://ops:another@db/0"),
+        OSError("redis://ops:another@db/0"),
+        b"hwt_another.token",
+        Path("/tmp/hwt_another.token"),
+        [{"at": (b"hwt_another.token",)}],
+    ],
+    ids=repr,
+)
+def test_in_a_value_of_any_type_urls_and_tokens_are_masked(value: Any):
+    shown = str(masking.masked(value))
+
+    assert "another" not in shown
+    assert "***" in shown
 
 
 def test_masking_costs_linear_time():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -117,3 +119,26 @@ def test_it_opens_one_websocket_for_all_of_its_calls(valkey: Valkey, tmp_path: A
     assert [each["missing"] for each in watched] == [[], []]
     assert refused["missing"] == [task_id]
     assert after.json()["error"]["code"] == "token_used"
+
+
+def test_of_requests_to_two_web_processes_at_once_it_opens_one(valkey: Valkey, tmp_path: Any):
+    settings = {"REDIS_URL": valkey.url, "DATA_DIR": str(tmp_path), "SECRET_KEY": SECRET}
+    with ExitStack() as stack:
+        addresses = []
+        for _ in range(2):
+            process, address = web(tmp_path, settings)
+            stack.enter_context(running(process))
+            addresses.append(address)
+        task_id = requests.post(f"{addresses[0]}/longtask", timeout=10).json()["task_id"]
+        pool = stack.enter_context(ThreadPoolExecutor(8))
+        for _ in range(10):
+            headers = {"Authorization": f"Bearer {token(task_id, **ONCE)}"}
+            begin = threading.Barrier(8)
+
+            def ask(address: str, headers: Any = headers, begin: Any = begin) -> int:
+                begin.wait()
+                return requests.get(
+                    f"{address}/status/{task_id}", headers=headers, timeout=20
+                ).status_code
+
+            assert sorted(pool.map(ask, addresses * 4)) == [200] + [404] * 7

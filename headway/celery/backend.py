@@ -8,6 +8,7 @@ An existing Celery project becomes live with one setting:
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from celery import signals, states
@@ -36,13 +37,17 @@ from headway.celery.storing.publishing import Recorder, record_sends
 from headway.celery.storing.result_consumer import PollingResultConsumer
 from headway.celery.storing.run_store import RunStore
 from headway.celery.storing.state_store import StateStore
+from headway.exceptions import ConfigError
 from headway.store.connection import connect
 from headway.store.model import Outcome, Teller
 from headway.store.records import Records
 from headway.store.redis_url import BadURL, normalize
+from headway.tokens import secrets_of
+from headway.weak_secrets import is_secret
 
 logger = logging.getLogger(__name__)
 
+BROKER_SETTINGS = ("broker_url", "broker_read_url", "broker_write_url")
 MAINTENANCE = "headway.celery.worker.maintenance:Maintenance"  # by name: it imports this file
 # By name: it imports this file.
 TRANSPORT_ALIASES.update(
@@ -88,6 +93,7 @@ class LiveBackend(LeanBackend):
 
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(app=app, url=_checked_url(app, url), **kwargs)
+        _mask_secrets(app)
         ttl_days = (self.expires or 7 * 86400) / 86400
         # A record outlives the time after which a broker in another Redis redelivers a message.
         self.unacked = unacked_keys(app, self.as_uri(include_password=True))
@@ -226,6 +232,18 @@ class LiveBackend(LeanBackend):
 
     def _forget(self, task_id: str) -> None:
         self.records.forget(task_id)
+
+
+def _mask_secrets(app: Any) -> None:
+    """Mask the passwords of the broker's URLs, and what signs tokens, from now on."""
+    settings_of_urls = [app.conf.get(name) or () for name in BROKER_SETTINGS]
+    urls = ";".join(
+        ";".join((each,) if isinstance(each, str) else map(str, each)) for each in settings_of_urls
+    )
+    masking.set_secrets("broker", filter(is_secret, masking.passwords_in(urls)))
+    with suppress(ConfigError):  # there is none
+        keys = secrets_of(app.conf)
+        masking.set_secrets(settings.TOKEN_SECRET.name, filter(is_secret, keys))
 
 
 def _checked_url(app: Any, url: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from app import config, create_app
 from headway.early_responses import EARLY_HEADERS
 from headway.exceptions import ConfigError
+from headway.web.requests.proxies import TrustedProxies
+from tests.documents import page
 from tests.test_origins import HANDSHAKE, ask
 
 OWN = ["localhost", "LOCALHOST.:5000", "app.localhost:5000", "127.0.0.1:5000", "[::1]:5000"]
@@ -89,6 +92,27 @@ def test_behind_a_proxy_its_host_counts(env: dict[str, str]):
     assert status("inner:5000", "tasks.example") == 200
     assert status("tasks.example", "evil.example") == 400
     assert status("tasks.example", "tasks.example, evil.example") == 400
+
+
+def test_behind_the_documented_proxy_no_client_says_what_a_proxy_does():
+    """nginx passes on each header of a client's that it does not set itself."""
+    [conf] = re.findall("```nginx\n(.*?)```", page("docs/serve.md"), re.DOTALL)
+    set_by_nginx = set(re.findall(r"proxy_set_header (\S+) ", conf))
+    read: set[str] = set()
+
+    class Environ(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            read.add(name)
+            return super().get(name, default)
+
+    TrustedProxies(lambda *_: [], 1)(Environ(), lambda *_: None)
+
+    forwarded = {name.removeprefix("HTTP_") for name in read if "FORWARDED" in name}
+    assert len(forwarded) == 5
+    assert {
+        f"X_FORWARDED_{each}" for each in ("FOR", "PROTO", "HOST", "PORT", "PREFIX")
+    } == forwarded
+    assert forwarded <= {name.upper().replace("-", "_") for name in set_by_nginx}
 
 
 def test_production_without_tls_goes_by_no_name_that_it_does_not_know(env: dict[str, str]):

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from celery import Celery
+from flask import Flask
 
 from app import create_app
-from headway import masking
+from headway import Headway, masking
 from headway.state import state_of
 from headway.store.functions import Functions
 from headway.tokens import token
 from tests.security.test_every_endpoint import BROWSER, JSON, path_of, rules
 
 MARKED = "märked/pass=word&7"
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    yield
+    for source in ("broker", "headway_secret_key", "init_app"):
+        masking.set_secrets(source, [])
 
 
 @pytest.fixture
@@ -64,3 +75,43 @@ def test_an_error_at_any_route_tells_no_secret(
     assert [form for form in masking.forms(MARKED) if form in said] == []
     assert "hwt_" not in said
     assert "Traceback" not in "".join(text for _, text in answers)
+
+
+BROKERS = {
+    "broker_url": f"amqp://ops:{quote(MARKED, safe='')}@queue/shop",
+    "broker_read_url": [f"amqp://ops:{quote(MARKED, safe='')}@queue/shop", "amqp://other"],
+    "broker_write_url": f"amqp://first;amqp://ops:{quote(MARKED, safe='')}@queue/shop",
+    "headway_secret_key": MARKED,
+    "headway_secret_key_fallbacks": [MARKED, "another that has been in use"],
+}
+
+
+@pytest.mark.parametrize("setting", BROKERS)
+def test_what_celerys_settings_hold_is_masked_from_the_start(redis_url: str, setting: str):
+    """In any project with Headway, not only in one that sets its secrets."""
+    celery = Celery("shop", backend=f"headway+{redis_url}", set_as_current=False)
+    celery.conf.update(
+        {"headway_secret_key": "a key of this test alone", setting: BROKERS[setting]}
+    )
+
+    celery.backend  # noqa: B018  # a property that makes it
+
+    assert masking.mask(f"refuses {MARKED}, {quote(MARKED, safe='')}") == "refuses ***, ***"
+
+
+@pytest.mark.parametrize(
+    "setting", ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "HEADWAY_SECRET_KEY"], ids=str
+)
+@pytest.mark.parametrize("kind", [str, bytes])
+def test_the_secrets_of_a_flask_app_are_masked_from_the_start(
+    redis_url: str, setting: str, kind: type
+):
+    secret = MARKED if kind is str else MARKED.encode()
+    celery = Celery("shop", backend=f"headway+{redis_url}", set_as_current=False)
+    app = Flask("shop")
+    app.config["SECRET_KEY"] = "a key of this test alone"
+    app.config[setting] = [secret] if setting.endswith("FALLBACKS") else secret
+
+    Headway().init_app(app, celery=celery)
+
+    assert masking.mask(f"the key is {MARKED}") == "the key is ***"
