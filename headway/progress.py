@@ -197,7 +197,8 @@ def ask(
     the last save. `schema` is an annotation, such as `int` or a dataclass. After `timeout` seconds,
     and outside a task, it returns `default`, or raises `headway.Unanswered`. After `remind_after`
     seconds pages that are out of view tell of it once more. Raises TypeError or ValueError for what
-    cannot be asked or does not fit, RuntimeError in a child process or after `retry`.
+    cannot be asked or does not fit, RuntimeError in a child process, after `retry`, or within an
+    effect of `once` that has no `in_doubt`.
     """
     return asking.ask(_find(), text, choices, schema, timeout, default, key, remind_after)
 

@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 import headway  # noqa: E402  # from the path above
 from app import settings as application  # noqa: E402
 from headway import progress, settings  # noqa: E402
+from headway.celery.run.asking import NO_DEFAULT  # noqa: E402
 from headway.celery.run.progress_buffer import UNSET  # noqa: E402
 from headway.limits import Limits  # noqa: E402
 from headway.web.pages.template_functions import Pages  # noqa: E402
@@ -54,6 +55,7 @@ PROGRESS = (
     "track",
     "save",
     "once",
+    "ask",
     "step",
     "log",
     "stream",
@@ -148,7 +150,7 @@ def _signature(member: Callable[..., Any]) -> str:
     plain = [
         each.replace(
             annotation=each.empty,
-            default=UNSAID if each.default is UNSET else each.default,
+            default=UNSAID if each.default in (UNSET, NO_DEFAULT) else each.default,
         )
         for name, each in found.parameters.items()
         if name not in ("self", "context")

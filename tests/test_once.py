@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -82,6 +84,43 @@ def test_where_a_run_died_within_it_nobody_can_know(runs: Runs, end: BaseExcepti
     runs(body)
 
     assert (charge.times, errors) == (1, ["told"])
+
+
+def test_threads_of_a_run_wait_for_one_effect(runs: Runs):
+    results: list[Any] = []
+    times: list[float] = []
+
+    def charge() -> int:
+        time.sleep(0.05)
+        times.append(time.monotonic())
+        return len(times)
+
+    def body() -> None:
+        with ThreadPoolExecutor(4) as pool:
+            calls = [pool.submit(progress.once, "charge", charge, charge) for _ in range(4)]
+        results.extend(call.result() for call in calls)
+
+    runs(body)
+
+    assert (len(times), results) == (1, [1] * 4)
+
+
+def test_a_question_leaves_no_effect_in_doubt(runs: Runs):
+    errors: list[str] = []
+
+    def body() -> None:
+        try:
+            progress.once("charge", lambda: progress.ask("How much?"))
+        except RuntimeError as error:
+            errors.append(str(error))
+        assert progress.once("charge", lambda: 3) == 3
+
+    runs(body)
+
+    assert errors == [
+        "The run would end here within progress.once('charge', ...), which would leave that in "
+        "doubt: ask before it, or give it in_doubt=."
+    ]
 
 
 def test_what_is_in_doubt_is_looked_up_and_that_is_kept(runs: Runs):

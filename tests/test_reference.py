@@ -6,7 +6,7 @@ import re
 import runpy
 
 from app import settings as application
-from headway import settings
+from headway import progress, settings
 from tests.processes import ROOT
 
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "reference.py"))
@@ -21,6 +21,12 @@ def sources(*folders: str) -> str:
 
 def test_the_document_is_what_the_code_says():
     assert SCRIPT["document"]() == PAGE  # else: make docs
+
+
+def test_each_function_of_progress_stands_there():
+    described = set(re.findall(r"^\*\*`progress\.(\w+)\(", PAGE, re.MULTILINE))
+
+    assert described == set(progress.__all__) - {"saved"}
 
 
 def test_each_setting_stands_there_once():

@@ -81,6 +81,12 @@ def _ask(run: Run, question: Asked) -> NoReturn:
     """Store what the run has to say, ask, and end the run. Raises Stopped."""
     if run.successor is not None:
         raise RuntimeError("A run that has asked for its next attempt can ask no person.")
+    if run.undoubted:
+        name = min(run.undoubted)
+        raise RuntimeError(
+            f"The run would end here within progress.once({name!r}, ...), which would leave that "
+            "in doubt: ask before it, or give it in_doubt=."
+        )
     if run.streams is not None:
         run.streams.flush()
     run.sender.flush(now=True)

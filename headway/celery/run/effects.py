@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from math import inf
+from threading import RLock
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -39,7 +40,9 @@ def once(
     """Run an effect once for the task of this section of a run, if there is one; see `progress`."""
     if section is None:
         return effect(lambda: None) if commits else effect()
-    return Effect(section.run, name).once(effect, in_doubt, commits=commits)
+    call = Effect(section.run, name)
+    with section.run.effects.setdefault(name, RLock()):  # another thread's is no dead run's
+        return call.once(effect, in_doubt, commits=commits)
 
 
 class Effect:
@@ -71,6 +74,8 @@ class Effect:
             known: T = json.loads(result)
             return known
         self._must_go_on(outcome)
+        if in_doubt is None and not commits:
+            self._run.undoubted.add(self._name)
         try:
             returned = effect(self._commit) if commits else effect()
         except (SoftTimeLimitExceeded, OutcomeUnknown):  # from anywhere within it; or its own word
@@ -79,6 +84,8 @@ class Effect:
             if self._has_begun:
                 until_stored(lambda: self._advance("failed"))
             raise
+        finally:
+            self._run.undoubted.discard(self._name)
         return self._keep(returned)
 
     def _commit(self) -> None:

@@ -57,6 +57,9 @@ class Run:
         self.captured: Any = None  # the Captured of `headway.capture`, while output is captured
         # The Retry or Ignore that it has to end with, once its task has been handed over.
         self.successor: Any = None
+        # Of `progress.once`: a lock for each name, and the names of those that run with no look-up.
+        self.effects: dict[str, threading.RLock] = {}
+        self.undoubted: set[str] = set()
         self.origin: Any = None  # of the programs that it starts; None where that is unknown
         self.lock = threading.Lock()
         self.has_ended = False
