@@ -20,6 +20,7 @@ from tests.security import (
     test_push_endpoints,
     test_redis_input,
     test_resumable_uploads,
+    test_served_sockets,
     test_small_bodies,
 )
 
@@ -54,6 +55,10 @@ ATTACKS: list[tuple[Callable[..., None], str]] = [
     (test_push_endpoints.test_no_other_address_than_a_public_one_is_connected_to, "address"),
     (test_redis_input.test_what_is_no_event_of_a_room_goes_no_further, "junk"),
     (test_redis_input.test_a_damaged_record_is_not_shown_and_the_others_are, "damage"),
+    (test_served_sockets.test_an_odd_packet_ends_its_websocket_alone, "said"),
+    (test_served_sockets.test_another_site_opens_no_websocket_whatever_token_it_shows, "origin"),
+    (test_served_sockets.test_another_transport_or_version_is_refused, "query"),
+    (test_served_sockets.test_what_is_no_token_opens_nothing, "shown"),
     (test_small_bodies.test_a_small_body_that_ends_too_early_is_told_so, "begun"),
 ]
 
