@@ -1,4 +1,4 @@
-"""A task that notes what it does after its run was asked to leave, beside those of
+"""A task that notes what it does after its run was asked to stop, beside those of
 tests/checkpoint_tasks.py.
 """
 
@@ -18,26 +18,26 @@ FOR_EVER_SECONDS = 600
 
 @celery.task(bind=True)
 def counts_late_rows(self, folder, rows):
-    """Count rows; those that begin once the run was asked to leave stand in a file of their own."""
+    """Count rows; those that begin once the run was asked to stop stand in a file of their own."""
     count_run(folder)
     records = celery.backend.records
     for row in progress.track(range(rows), "Counting", resume=True):
-        if records.client.hexists(records.keys.record(self.request.id), "leave"):
+        if records.client.hexists(records.keys.record(self.request.id), "stop_requested"):
             note(f"{folder}.late", row)
         note(folder, row)
         progress.save(row)
 
 
 @celery.task(bind=True)
-def saves_when_asked_to_leave(self, folder, way):
-    """Save once this run was asked to leave, in one of the ways, and leave a file if it goes on."""
+def saves_when_asked_to_stop(self, folder, way):
+    """Save once this run was asked to stop, in one of the ways, and leave a file if it goes on."""
     if os.listdir(folder):
         return "went on"
     records = celery.backend.records
 
     def until_asked():
         count_run(folder)
-        while not records.client.hexists(records.keys.record(self.request.id), "leave"):
+        while not records.client.hexists(records.keys.record(self.request.id), "stop_requested"):
             time.sleep(0.02)
 
     def further():

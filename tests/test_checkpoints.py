@@ -157,7 +157,7 @@ def test_a_run_that_is_over_for_its_retry_leaves_the_task_to_that(runs: Runs, re
     def body() -> None:
         with suppress(Retry):
             current_task.retry(countdown=60)
-        records.runs.ask_to_leave([(runs.task_id, runs.fence)])
+        records.runs.request_stop([(runs.task_id, runs.fence)])
         progress.save("seen")
 
     with pytest.raises(Retry):
@@ -227,9 +227,9 @@ def test_the_broker_does_not_give_back_what_left_with_a_save(records: Records):
     task_id = str(uuid4())
     source = Source(held="unacked unacked_index tag")
     run = claimed(records, task_id, "first", source=source)
-    records.runs.ask_to_leave([(task_id, "first")])
+    records.runs.request_stop([(task_id, "first")])
 
-    assert save(records, task_id, run, may_leave=True) == "requeued"
+    assert save(records, task_id, run, may_stop=True) == "requeued"
 
     assert not records.client.hexists("unacked", "tag")
 
@@ -237,19 +237,19 @@ def test_the_broker_does_not_give_back_what_left_with_a_save(records: Records):
 def test_a_run_of_a_stopping_worker_ends_at_its_next_save_and_not_before(records: Records):
     task_id = str(uuid4())
     run = claimed(records, task_id, "first")
-    records.runs.ask_to_leave([(task_id, "first"), (str(uuid4()), "unknown")])
+    records.runs.request_stop([(task_id, "first"), (str(uuid4()), "unknown")])
 
     assert save(records, task_id, run) == "written", "a report sent by the run's own thread"
     report = StateWrite(task_id, run, Phase.RUNNING, {"current": 1}, "{}", "t", 4)
     assert records.runs.write(report) == "written"
-    assert save(records, task_id, run, may_leave=True) == "requeued"
+    assert save(records, task_id, run, may_stop=True) == "requeued"
 
     assert read(records, task_id).phase == Phase.QUEUED
     assert records.client.hget(f"headway:task:{task_id}", "failures") == "0"
     assert records.client.zscore("headway:outbox", task_id) is not None, "it is sent again"
-    assert save(records, task_id, run, may_leave=True) == "superseded"
+    assert save(records, task_id, run, may_stop=True) == "superseded"
     second = claimed(records, task_id, "second")
-    assert save(records, task_id, second, may_leave=True) == "written", "it was not asked"
+    assert save(records, task_id, second, may_stop=True) == "written", "it was not asked"
 
 
 def test_what_a_run_saves_as_it_leaves_is_stored_whatever_a_former_worker_asks(records: Records):
@@ -257,19 +257,19 @@ def test_what_a_run_saves_as_it_leaves_is_stored_whatever_a_former_worker_asks(r
     claimed(records, task_id, "first")
     records.maintenance.release([(task_id, "first")])
     run = claimed(records, task_id, "second")
-    records.runs.ask_to_leave([(task_id, "second")])
-    records.runs.ask_to_leave([(task_id, "first")])
+    records.runs.request_stop([(task_id, "second")])
+    records.runs.request_stop([(task_id, "first")])
 
-    assert save(records, task_id, run, may_leave=True) == "requeued"
+    assert save(records, task_id, run, may_stop=True) == "requeued"
 
     third = claimed(records, task_id, "third")
     assert records.runs.read_saved(task_id, third)[:2] == ("read", SAVE)
 
 
-def test_a_cancelled_run_that_is_asked_to_leave_ends_as_cancelled(records: Records):
+def test_a_cancelled_run_that_is_asked_to_stop_ends_as_cancelled(records: Records):
     task_id = str(uuid4())
     run = claimed(records, task_id, "first")
-    records.runs.ask_to_leave([(task_id, "first")])
+    records.runs.request_stop([(task_id, "first")])
     records.cancel(task_id)
 
-    assert save(records, task_id, run, may_leave=True) == "cancelling"
+    assert save(records, task_id, run, may_stop=True) == "cancelling"

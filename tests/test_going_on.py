@@ -66,8 +66,8 @@ def test_each_way_to_go_on_says_where(records: Records, shown: dict[str, Any], w
     assert records.runs.mark_lost(task_id, second) == "requeued"
     said.append(read(records, task_id).status)
     third = claimed(records, task_id, "3")
-    records.runs.ask_to_leave([(task_id, "3")])
-    save(records, task_id, third, may_leave=True)
+    records.runs.request_stop([(task_id, "3")])
+    save(records, task_id, third, may_stop=True)
     said.append(read(records, task_id).status)
 
     going_on = f"Goes on {where}"

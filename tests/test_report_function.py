@@ -115,7 +115,7 @@ def test_a_save_leaves_what_a_write_leaves(
     def save_all(task_id: str) -> dict[str, str]:
         for number, meta in enumerate(metas):
             saved = f'{{"row":{number}}}'
-            write = report(task_id, meta, saved=saved, may_leave=True)
+            write = report(task_id, meta, saved=saved, may_stop=True)
             assert records.runs.write(write) == "written"
         record = kept(records, task_id)
         assert (record["saved"], record["saved_by"]) == (saved, HERE.token)
@@ -160,8 +160,8 @@ def test_a_save_that_redis_sees_late_is_a_report_alone(
     assert saved_with(4, "words 5;") == ("3", "5")
     assert saved_with(4, "") == ("3", "5"), "it was made before the stream began"
     assert saved_with(4, "words -1;") == ("4", "9"), "the stream takes no more, by its run"
-    records.runs.ask_to_leave([(task_id, HERE.token)])
-    assert saved_with(2, "words 9;", may_leave=True) == ("4", "9"), "its run goes on"
+    records.runs.request_stop([(task_id, HERE.token)])
+    assert saved_with(2, "words 9;", may_stop=True) == ("4", "9"), "its run goes on"
 
 
 def test_the_saves_of_the_next_run_are_counted_anew(records: Records):
@@ -180,7 +180,7 @@ def test_a_save_makes_the_calls_of_its_report_alone(records: Records):
     task_id = claimed(records, MESSAGE)
     records.runs.write(report(task_id, {"current": 1, "total": 10}))
     alone = report(task_id, {"current": 2, "total": 10})
-    save = report(task_id, {"current": 3, "total": 10}, saved='{"row":3}', may_leave=True)
+    save = report(task_id, {"current": 3, "total": 10}, saved='{"row":3}', may_stop=True)
 
     made = calls(records, lambda: records.runs.write(alone))
 
@@ -203,11 +203,11 @@ def test_a_save_that_says_nothing_new_is_none_by_its_run(records: Records):
 
 def test_a_stopping_worker_ends_a_run_at_its_save(records: Records):
     task_id = claimed(records, MESSAGE)
-    records.runs.ask_to_leave([(task_id, HERE.token)])
+    records.runs.request_stop([(task_id, HERE.token)])
     write = report(task_id, {"current": 3, "total": 10}, saved='{"row":3}')
 
     assert records.runs.write(write) == "written"
-    assert records.runs.write(write._replace(may_leave=True)) == Outcome.REQUEUED
+    assert records.runs.write(write._replace(may_stop=True)) == Outcome.REQUEUED
 
     assert shown(records, task_id).phase == Phase.QUEUED
 

@@ -106,7 +106,7 @@ def test_the_text_of_a_task_that_another_one_replaces_is_taken_back(runs: Runs, 
 def test_a_run_that_leaves_at_a_save_leaves_its_text(runs: Runs, records: Records):
     def body() -> None:
         progress.stream("answer").write("mine")
-        records.runs.ask_to_leave([(runs.task_id, runs.fence)])
+        records.runs.request_stop([(runs.task_id, runs.fence)])
         progress.save("mine")
 
     with pytest.raises(Exception, match="requeued"):

@@ -55,7 +55,7 @@ def test_a_run_of_each_pool_ends_at_its_first_save_and_the_worker_with_it(
 ):
     settings = {"SHUTDOWN_SECONDS": LONG, "LEASE_SECONDS": LONG}
     with project(pool, valkey, tmp_path, Leaving, **settings) as stops:
-        task_id, counts = stops.start(leaving_tasks.saves_when_asked_to_leave, way)
+        task_id, counts = stops.start(leaving_tasks.saves_when_asked_to_stop, way)
         wait_for(lambda: runs(counts) == 1)
 
         stops.process.popen.send_signal(signal.SIGTERM)
@@ -80,7 +80,7 @@ def test_a_worker_that_stops_does_not_take_again_what_it_gives_back(
 ):
     settings = {"SHUTDOWN_SECONDS": LONG, "LEASE_SECONDS": LONG}
     with project(pool, valkey, tmp_path, SlowLoop, **settings) as stops:
-        task_id, counts = stops.start(leaving_tasks.saves_when_asked_to_leave, "save")
+        task_id, counts = stops.start(leaving_tasks.saves_when_asked_to_stop, "save")
         wait_for(lambda: runs(counts) == 1)
 
         stops.process.popen.send_signal(signal.SIGTERM)

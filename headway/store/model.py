@@ -236,7 +236,7 @@ class StateWrite(NamedTuple):
     saved: str = ""
     save_number: int = 0
     written: str = ""
-    may_leave: bool = False
+    may_stop: bool = False
 
 
 @dataclass(frozen=True)

@@ -161,9 +161,9 @@ class RunRecords:
         args = [*delivery, *asked, *answers, timeout, dumps(message), self._ttl, reminder]
         return self._change("ask", task_id, args)
 
-    def ask_to_leave(self, runs: Iterable[tuple[str, str]]) -> None:
+    def request_stop(self, runs: Iterable[tuple[str, str]]) -> None:
         """Ask runs of a stopping worker, `(task_id, token)` of each, to end at their next save."""
-        self._functions.call("ask_to_leave", [], [part for run in runs for part in run])
+        self._functions.call("request_stop", [], [part for run in runs for part in run])
 
     def mark_lost(self, task_id: str, delivery: Delivery) -> Outcome:
         """Record that the process of a run is gone.
@@ -182,4 +182,4 @@ class RunRecords:
 
 
 def _save_args(write: StateWrite) -> list[Any]:
-    return [write.saved, int(write.may_leave), write.save_number, write.written]
+    return [write.saved, int(write.may_stop), write.save_number, write.written]

@@ -116,8 +116,8 @@ class Writing(Base):
         }
         with self.unchanged(task, but_for=self.may_write(run)):
             if asked:
-                self.records.runs.ask_to_leave([(task.id, run.token)])
-            outcome = self.store(run, Phase.RUNNING, fields, **save, may_leave=asked)
+                self.records.runs.request_stop([(task.id, run.token)])
+            outcome = self.store(run, Phase.RUNNING, fields, **save, may_stop=asked)
         if task.stray:
             return
         if not self.may_write(run):

@@ -85,7 +85,7 @@ class ProgressSender:
     def settle(self) -> None:
         """Wait until Redis has what was saved: text that is written next is no part of it."""
         if self._is_left_to_flush:
-            until_stored(partial(self._save, may_leave=False))
+            until_stored(partial(self._save, may_stop=False))
 
     @property
     def is_save_due(self) -> bool:
@@ -107,11 +107,11 @@ class ProgressSender:
             logger.exception("%s of task %s is not sent", what, self._request.id)
         self._has_failed = True
 
-    def _send(self, said: Meta, save: Save = NO_SAVE, *, may_leave: bool = False) -> bool:
+    def _send(self, said: Meta, save: Save = NO_SAVE, *, may_stop: bool = False) -> bool:
         """Send a report, and what is saved with it; return False if it has to be sent again."""
         try:
             outcome = self._backend.runs.report(
-                self._request, "PROGRESS", *said, save=save, may_leave=may_leave
+                self._request, "PROGRESS", *said, save=save, may_stop=may_stop
             )
         except Exception:
             self.fail("A report")
@@ -137,7 +137,7 @@ class ProgressSender:
             with suppress(RedisUnavailable):
                 self._save()
 
-    def _save(self, *, may_leave: bool = True) -> None:
+    def _save(self, *, may_stop: bool = True) -> None:
         """Send what is unsent, and what the run saves. Raises RedisUnavailable."""
         try:
             with self._sending:
@@ -147,8 +147,8 @@ class ProgressSender:
                     pass
                 with _streams_paused(self._run) as ends:
                     save = self._run.checkpoint.pending(ends)
-                    may_leave = may_leave and self._run.successor is None
-                    if not self._send(self._buffer.meta(), save, may_leave=may_leave):
+                    may_stop = may_stop and self._run.successor is None
+                    if not self._send(self._buffer.meta(), save, may_stop=may_stop):
                         raise RedisUnavailable("Redis did not take what a run saves.")
         finally:
             self._saved_at = time.monotonic()

@@ -42,14 +42,14 @@ class RunStore:
         bar: int | None = None,
         *,
         save: Save = NO_SAVE,
-        may_leave: bool = False,
+        may_stop: bool = False,
     ) -> Outcome:
         """Store a run's report, and what it saves with it.
 
         Within bar number `bar` its numbers never go back. Returns what `RunRecords.write`
         does, or UNSTORED.
         """
-        return self.begin_report(request, state, meta, bar=bar, save=save, may_leave=may_leave)()
+        return self.begin_report(request, state, meta, bar=bar, save=save, may_stop=may_stop)()
 
     def begin_report(
         self,
@@ -59,7 +59,7 @@ class RunStore:
         *,
         bar: int | None = None,
         save: Save = NO_SAVE,
-        may_leave: bool = False,
+        may_stop: bool = False,
         pipeline: FunctionPipeline | None = None,
     ) -> Callable[[], Outcome]:
         """Send a run's report, in a pipeline if one is given.
@@ -77,7 +77,7 @@ class RunStore:
             write = write._replace(fields={**write.fields, "bar": bar})
         saved, number, written = save
         write = write._replace(saved=saved, save_number=number, written=written)
-        write = write._replace(may_leave=may_leave)
+        write = write._replace(may_stop=may_stop)
         if write.phase not in FINAL:
             return self._states.begin(write, pipeline)
         outcome = until_stored(lambda: self._records.runs.write(write))

@@ -47,10 +47,10 @@ class WorkerLeases:
                 "Another worker is named %s too: give each a name with -n", self._worker.hostname
             )
 
-    def ask_to_leave(self) -> None:
+    def request_stop(self) -> None:
         """Ask runs to end at their next save; other workers resume them from there."""
         if runs := running():
-            self._records.runs.ask_to_leave(runs)
+            self._records.runs.request_stop(runs)
 
     def release(self) -> None:
         """Release the tasks that still run: other workers may run them."""

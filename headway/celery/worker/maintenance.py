@@ -83,7 +83,7 @@ class Maintenance(bootsteps.StartStopStep):
         self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
         self._is_healthy = True
         release = partial(self._try, self._leases.release)
-        self._planned_stop = PlannedStop(worker, self._ask_to_leave, release, self._force_exit)
+        self._planned_stop = PlannedStop(worker, self._request_stop, release, self._force_exit)
         # In a thread of another program, as celery.contrib.testing starts one.
         self._is_embedded = False
         self._stop = threading.Event()
@@ -151,7 +151,7 @@ class Maintenance(bootsteps.StartStopStep):
         """Yield `(n, duty)`: in this order, each duty is done every `n` rounds."""
         renew_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS))
         yield renew_every, self._renew_leases
-        yield 1, self._repeat_asking_to_leave
+        yield 1, self._repeat_stop_requests
         yield 1, self._sweep
         yield max(CHECK_EVERY, renew_every + 2), self.sweeper.check_missing
         yield SAVE_EVERY, self.sweeper.remember
@@ -188,9 +188,9 @@ class Maintenance(bootsteps.StartStopStep):
         if not self._planned_stop.is_begun:
             self._scheduler.start_due()
 
-    def _repeat_asking_to_leave(self) -> None:
+    def _repeat_stop_requests(self) -> None:
         if self._planned_stop.may_release:
-            self._ask_to_leave()
+            self._request_stop()
 
     def _sweep(self) -> None:
         self.sweeper.sweep(self._stop)
@@ -200,8 +200,8 @@ class Maintenance(bootsteps.StartStopStep):
     def _end_runs(self, overdue: set[str]) -> None:
         self._killer.end(overdue, self.sweeper.log_once)
 
-    def _ask_to_leave(self) -> None:
-        self._try(self._leases.ask_to_leave)
+    def _request_stop(self) -> None:
+        self._try(self._leases.request_stop)
 
     def _force_exit(self) -> None:
         """End this process, whose only thread is in a task that nothing interrupts.

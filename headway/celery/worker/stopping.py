@@ -37,19 +37,19 @@ FORCE_EXIT_SECONDS = 2.0  # after that, until the process of one that has still 
 class PlannedStop:
     """The planned stop of one worker.
 
-    `ask_to_leave` asks runs to end at their next save; `release` gives the tasks of those that
+    `request_stop` asks runs to end at their next save; `release` gives the tasks of those that
     still run to other workers; `force_exit` ends a process that nothing else can end.
     """
 
     def __init__(
         self,
         worker: Any,
-        ask_to_leave: Callable[[], None],
+        request_stop: Callable[[], None],
         release: Callable[[], None],
         force_exit: Callable[[], None],
     ) -> None:
         self._worker = worker
-        self._ask_to_leave = ask_to_leave
+        self._request_stop = request_stop
         self._release = release
         self._force_exit = force_exit
         self._grace = float(worker.app.conf.worker_soft_shutdown_timeout or 0)
@@ -98,7 +98,7 @@ class PlannedStop:
     def _shut_down(self) -> None:
         self._asked.wait()
         self._stop_taking()
-        self._ask_to_leave()
+        self._request_stop()
         while state.active_requests and time.monotonic() < self._deadline:
             self._call(self._cancel_consumer)
             time.sleep(POLL_SECONDS)

@@ -18,19 +18,19 @@ local status = said(ARGV[8])
 local step = said(ARGV[9])
 local bar = said(ARGV[10])
 local saved = said(ARGV[11])
-local may_leave = ARGV[12] == '1'
+local may_stop = ARGV[12] == '1'
 local number_of_save = tonumber(ARGV[13])
 local written = ARGV[14]
 local redis = server()  -- a damaged record is left to `write`, which sets it aside
 local phase, fence, its_generation, static, owner, streams, version, was_current, was_total, was_status,
-  was_step, max_fraction, was_bar, point_due, parts, leave, was_saved, saved_by, was_percent,
-  saved_as =
+  was_step, max_fraction, was_bar, point_due, parts, stop_requested, was_saved, saved_by,
+  was_percent, saved_as =
   unpack(redis.pcall('HMGET', record, unpack(saved and READ.save or READ.report)))
 -- A task that was cancelled is not `running`, and a run from which it was taken has another fence.
 if phase ~= '"running"' or fence ~= token or its_generation ~= generation or not is_current(static) then
   return 'other'
 end
-if may_leave and leave == token then return 'other' end
+if may_stop and stop_requested == token then return 'other' end
 local is_late, with_save
 if saved then is_late, with_save = is_late_save(id, streams, saved_as, token, number_of_save, written) end
 if is_late then saved = nil end

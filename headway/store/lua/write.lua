@@ -10,7 +10,7 @@
 -- its run it is, ARGV[16]: how much text belongs to it, see is_late_save; ARGV[17]: '1' for a retry
 -- that follows no failure; ARGV[18] on: field and JSON fragment of each change, in turn.
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of
--- such a task; 'requeued' when its worker stops and its run has to leave it to another one;
+-- such a task; 'requeued' when its worker stops, so that its run ends with this save;
 -- 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when what was
 -- staged is gone; or why not.
 local record = KEYS[1]
@@ -29,15 +29,15 @@ local write_id = ARGV[10]
 local most_failures = tonumber(ARGV[11])
 local teller = ARGV[12]
 local saved = ARGV[13]
-local may_leave = ARGV[14] == '1'
+local may_stop = ARGV[14] == '1'
 local number_of_save = tonumber(ARGV[15])
 local written = ARGV[16]
 local is_wait = ARGV[17] == '1'
 local FIRST_FIELD = 18
 local fields = {}
 for i = FIRST_FIELD, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
-local leaves = may_leave and redis.call('HGET', record, 'leave') == token
-local held = leaves and load(record) or load_for_run(record, fields)
+local stops = may_stop and redis.call('HGET', record, 'stop_requested') == token
+local held = stops and load(record) or load_for_run(record, fields)
 -- A word that a program has set by hand: a task is queued by its message and by maintenance alone.
 if held.phase and fields.phase == '"queued"' then fields.phase = nil end
 -- No more can it end the wait for a person's answer, but by the task's end.
@@ -103,7 +103,7 @@ if saved ~= '' and not is_late then
   fields.saved_percent = percent_of(tonumber(fields.current or has.current), tonumber(fields.total or has.total))
   fields.streams = with_save
 end
-if leaves and fields.saved and outcome == 'written' then
+if stops and fields.saved and outcome == 'written' then
   redis.call('HSET', record, 'saved', saved, 'saved_percent', fields.saved_percent,
     'streams', fields.streams or '')
   settle(held.fields.delivery)

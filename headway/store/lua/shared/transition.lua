@@ -70,8 +70,8 @@ end
 -- One with many fields, such as those of thousands of effects, is no compact hash that gains by that,
 -- and is more than one call takes.
 local COMPACT_FIELDS = 128
-local ENDED = {'run', 'leave', 'saved_as', 'max_fraction', 'bar', 'ttl_refreshed_at', 'worker', 'queue', 'generation',
-  'point_due', 'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'title', 'attempt', 'max_attempts',
+local ENDED = {'run', 'stop_requested', 'saved_as', 'max_fraction', 'bar', 'ttl_refreshed_at', 'worker', 'queue',
+  'generation', 'point_due', 'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'title', 'attempt', 'max_attempts',
   'created_at', 'scheduled_for', 'started_at', 'finished_at', 'updated_at', 'result'}
 local function drop_fields_of_run(record, id, fields)
   local dropped = joined(ENDED)

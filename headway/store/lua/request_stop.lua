@@ -7,6 +7,8 @@ for i = 1, #runs, 2 do
   for_each(LEASES, {runs[i]}, function(id)
     local record = record_key(id)
     local held = load(record)
-    if is_running(held) and held.fence == token then redis.call('HSET', record, 'leave', token) end
+    if is_running(held) and held.fence == token then
+      redis.call('HSET', record, 'stop_requested', token)
+    end
   end)
 end
