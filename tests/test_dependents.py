@@ -17,7 +17,7 @@ from celery.exceptions import WorkerLostError
 from headway.celery.storing import dependents
 from headway.celery.storing.fencing import FENCE
 from headway.snapshot import Phase
-from headway.store.model import Delivery, StateWrite
+from headway.store.model import Delivery, NotifiedBy, StateWrite
 from headway.store.records import Records
 from tests.bodies import live_celery
 from tests.by_hand import shown
@@ -65,12 +65,12 @@ class Part:
         )
         assert outcome == "claimed"
 
-    def write(self, phase: Phase, teller: str = "") -> str:
+    def write(self, phase: Phase, notified_by: NotifiedBy = "maintenance") -> str:
         meta = self.backend.encode(
             {"status": "FAILURE", "result": None, "traceback": None, "children": []}
         )
         return self.records.runs.write(
-            StateWrite(self.id, RUN, phase, {}, meta, "part", 4, teller=teller)
+            StateWrite(self.id, RUN, phase, {}, meta, "part", 4, notified_by=notified_by)
         )
 
     def lose(self) -> None:
@@ -236,7 +236,7 @@ def fail_from_outside(part: Part) -> None:
 def fail_and_die(part: Part) -> None:
     """Its process dies after it has stored the end, and before it told anybody."""
     part.claim()
-    assert part.write(Phase.FAILED, "1") == "written"
+    assert part.write(Phase.FAILED, "writer") == "written"
     assert part.records.maintenance.sweep("leader").ended == []  # it is left to it for a while
     part.records.client.zadd("headway:unnotified", {part.id: 0}, xx=True)
 

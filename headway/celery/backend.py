@@ -39,7 +39,7 @@ from headway.celery.storing.run_store import RunStore
 from headway.celery.storing.state_store import StateStore
 from headway.exceptions import ConfigError
 from headway.store.connection import connect
-from headway.store.model import Outcome, Teller
+from headway.store.model import NotifiedBy, Outcome
 from headway.store.records import Records
 from headway.store.redis_url import BadURL, normalize
 from headway.tokens import secrets_of
@@ -158,7 +158,7 @@ class LiveBackend(LeanBackend):
         request = as_context(task_id, request)
         keep = store_result and not (request is not None and request.ignore_result)
         stored = self.states.store(
-            task_id, result if keep else None, state, None, request, teller="1"
+            task_id, result if keep else None, state, None, request, notified_by="writer"
         )
         self.dependents.notify(stored, request, state, result)
 
@@ -173,7 +173,7 @@ class LiveBackend(LeanBackend):
     ) -> None:
         """Store that the task waits for its next attempt; those lost with their workers count."""
         request = as_context(task_id, request)
-        outcome = self.states.store_end(task_id, exc, state, traceback, request, "")
+        outcome = self.states.store_end(task_id, exc, state, traceback, request, "maintenance")
         if outcome == Outcome.EXHAUSTED:
             self.mark_as_failure(task_id, exc, traceback, request)
         elif outcome == Outcome.WRITTEN and not retry_delay(exc, self.app):
@@ -193,7 +193,7 @@ class LiveBackend(LeanBackend):
     ) -> None:
         """Store the failure; a task whose worker was lost is requeued while attempts remain."""
         # Of a task that is not registered, the consumer passes little more than its name.
-        teller: Teller = "1" if request is None or hasattr(request, "group") else "?"
+        by: NotifiedBy = "writer" if request is None or hasattr(request, "group") else "receiver"
         request = as_context(task_id, request)
         if (
             isinstance(exc, WorkerLostError)
@@ -204,7 +204,7 @@ class LiveBackend(LeanBackend):
             task_id, exc, request
         ):
             return
-        stored = self.states.store_end(task_id, exc, state, traceback, request, teller)
+        stored = self.states.store_end(task_id, exc, state, traceback, request, by)
         self.dependents.notify(
             stored,
             request,
@@ -225,9 +225,9 @@ class LiveBackend(LeanBackend):
     ) -> None:
         """Store that the task was cancelled."""
         exc = TaskRevokedError(reason)
-        teller: Teller = "?" if request is None else "1"  # a revoke command has only the id
+        by: NotifiedBy = "receiver" if request is None else "writer"  # a command has only the id
         request = as_context(task_id, request)
-        stored = self.states.store_end(task_id, exc, state, None, request, teller)
+        stored = self.states.store_end(task_id, exc, state, None, request, by)
         self.dependents.notify(stored, request, state, exc)
 
     def _forget(self, task_id: str) -> None:

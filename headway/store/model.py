@@ -199,9 +199,9 @@ class Sent(NamedTuple):
     priority: int = 0  # step of its queue
 
 
-# What notifies a task's dependents of its end: the writer of the end, maintenance, or a holder of
-# its message.
-Teller = Literal["1", "", "?"]
+# What notifies a task's dependents of its end: the process that writes the end, maintenance, or the
+# next one that receives the task's message.
+NotifiedBy = Literal["writer", "maintenance", "receiver"]
 
 
 class Save(NamedTuple):
@@ -229,7 +229,7 @@ class StateWrite(NamedTuple):
     most_failures: float = inf  # after which there is no retry
     is_wait: bool = False  # a retry that follows no failure, see retry_later
     write_id: str = ""  # tells a write repeated because its reply was lost from a new one
-    teller: Teller = ""
+    notified_by: NotifiedBy = "maintenance"
     # The JSON of a result that `fields` only previews, unless `meta` holds it.
     whole: bytes = b""
     # What the run saves with a report, see Save; and whether a planned stop may end it with that.

@@ -126,7 +126,7 @@ class RunRecords:
         fields = {**write.fields, "phase": write.phase}
         flat = [part for key, value in fields.items() for part in (key, fragment(value))]
         run = [write.task_id, *write.delivery]
-        retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.teller]
+        retry = [int(write.retry_in * 1e6), write.write_id, write.most_failures, write.notified_by]
         rest = [*_save_args(write), int(write.is_wait)]
         args = [*run, name, name, write.max_attempts, write.meta, self._ttl, *retry, *rest, *flat]
         reply = self._functions.begin("write", [self._keys.record(write.task_id), *staged], args)

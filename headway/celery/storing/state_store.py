@@ -19,7 +19,7 @@ from headway.celery.storing.writes import WriteBuilder
 from headway.snapshot import Phase, phase_by_hand, phase_of
 from headway.store.connection import FunctionPipeline
 from headway.store.errors import RedisUnavailable
-from headway.store.model import UNCLAIMED, Outcome, StateWrite, Teller
+from headway.store.model import UNCLAIMED, NotifiedBy, Outcome, StateWrite
 from headway.store.records import Records
 from headway.throttled import ThrottledLogger
 
@@ -42,7 +42,7 @@ class StateStore:
         state: str,
         traceback: str | None,
         request: Context | None,
-        teller: Teller = "",
+        notified_by: NotifiedBy = "maintenance",
         *,
         by_hand: bool = False,
     ) -> Outcome:
@@ -57,7 +57,8 @@ class StateStore:
         write = self.writes.write_of(task_id, value, state, traceback, request, phase)
         if write.phase == Phase.RUNNING:
             return self.begin(write)()
-        return until_stored(lambda: self._records.runs.write(write._replace(teller=teller)))
+        write = write._replace(notified_by=notified_by)
+        return until_stored(lambda: self._records.runs.write(write))
 
     def store_end(
         self,
@@ -66,7 +67,7 @@ class StateStore:
         state: str,
         traceback: str | None,
         request: Context | None,
-        teller: Teller,
+        notified_by: NotifiedBy,
     ) -> Outcome:
         """Store how a run ended, or only its error message if the rest cannot be stored.
 
@@ -74,7 +75,7 @@ class StateStore:
         consumer too, and an exception there would end the worker.
         """
         try:
-            return self.store(task_id, exc, state, traceback, request, teller)
+            return self.store(task_id, exc, state, traceback, request, notified_by)
         except Exception:
             logger.exception("%s of task %s cannot be stored as it is", state, task_id)
         said = error_of(exc)
@@ -88,7 +89,7 @@ class StateStore:
             delivery, id=task_id, replaced_task_nesting=nesting, delivery_info={}, task=None
         )
         try:
-            return self.store(task_id, plain, state, None, bare if request else None, teller)
+            return self.store(task_id, plain, state, None, bare if request else None, notified_by)
         except Exception as error:
             logger.error("%s of task %s is not stored: %s", state, task_id, error)
             return Outcome.UNSTORED
@@ -132,7 +133,7 @@ class StateStore:
         try:
             raise Retry(exc=exc, when=due)
         except Retry as retry:  # as when Celery stores one, it is being handled
-            outcome = self.store_end(task_id, exc, states.RETRY, None, request, "")
+            outcome = self.store_end(task_id, exc, states.RETRY, None, request, "maintenance")
             if outcome == Outcome.WRITTEN and not retry_delay(retry, self._backend.app):
                 self._backend.outbox.send_due(task_id)
         return outcome != Outcome.EXHAUSTED

@@ -32,7 +32,7 @@ export class HeadwayList extends LiveElement {
   #empty = document.createElement("p");
   #counts = new TaskCounts();
   /** @type {(TabTitle | Notifier)[]} what tells of its tasks while the page is out of view */
-  #tellers = [];
+  #observers = [];
   /** @type {ListPages | undefined} */
   #pages;
   /** @type {ListTools | undefined} */
@@ -60,7 +60,7 @@ export class HeadwayList extends LiveElement {
     ));
     content.append(tools.bar, list, this.#empty, tools.older);
     if (this.hasAttribute("tab")) {
-      this.#tellers = tellersOf(watcher.server);
+      this.#observers = observersOf(watcher.server);
       content.append(switchOf(Notifier.offer), switchOf((...parts) => void offerPush(...parts, watcher.server)));
     }
     if (this.hasAttribute("actions")) {
@@ -83,7 +83,7 @@ export class HeadwayList extends LiveElement {
     tools.ask(ADDRESS.read());
     return () => {
       clearTimeout(this.#refresh);
-      for (const teller of this.#tellers.splice(0)) teller.stop();
+      for (const observer of this.#observers.splice(0)) observer.stop();
       stop();
     };
   }
@@ -147,7 +147,7 @@ export class HeadwayList extends LiveElement {
     const labels = watcher.connection.labelsOf(snapshot.name);
     const shown = asShown(snapshot);
     this.announcer?.receive(shown, labels);
-    for (const teller of this.#tellers) teller.receive(shown, labels);
+    for (const observer of this.#observers) observer.receive(shown, labels);
     if (this.#counts.receive(snapshot)) {
       clearTimeout(this.#refresh);
       this.#refresh = setTimeout(() => watcher.refreshList(), REFRESH_MS);
@@ -169,7 +169,7 @@ export class HeadwayList extends LiveElement {
   /** @param {string} taskId @param {boolean} isForgotten */
   #lose(taskId, isForgotten) {
     this.announcer?.remove(taskId, isForgotten);
-    for (const teller of this.#tellers) teller.remove(taskId);
+    for (const observer of this.#observers) observer.remove(taskId);
     this.#counts.remove(taskId);
     this.#items.lose(taskId, isForgotten);
     drawSoon(this.#drawTools);
@@ -177,7 +177,7 @@ export class HeadwayList extends LiveElement {
 }
 
 /** @param {import("./server.js").Server} server */
-function tellersOf(server) {
+function observersOf(server) {
   const notifier = new Notifier(
     (taskId) => server.pageOf(taskId),
     (address) => visit(server, address.slice(server.base.length), "_blank"),

@@ -5,7 +5,7 @@
 -- delivery; ARGV[4]: name, ARGV[5]: title, ARGV[6]: max_attempts, as JSON fragments; ARGV[7]:
 -- Celery's own form; ARGV[8]: ttl in ms; ARGV[9]: us until a retry; ARGV[10]: the write's own id;
 -- ARGV[11]: failures at which no retry follows; ARGV[12]: what notifies the task's dependents of an
--- end ('1' its writer, '' maintenance, '?' a holder of its message); ARGV[13]: what the run saves
+-- end ('writer', 'maintenance' or 'receiver'); ARGV[13]: what the run saves
 -- with a report ('' nothing); ARGV[14]: '1' where it may end with this save; ARGV[15]: which save of
 -- its run it is, ARGV[16]: how much text belongs to it, see is_late_save; ARGV[17]: '1' for a retry
 -- that follows no failure; ARGV[18] on: field and JSON fragment of each change, in turn.
@@ -27,7 +27,7 @@ local ttl = tonumber(ARGV[8])
 local retry_in = tonumber(ARGV[9])
 local write_id = ARGV[10]
 local most_failures = tonumber(ARGV[11])
-local teller = ARGV[12]
+local notified_by = ARGV[12]
 local saved = ARGV[13]
 local may_stop = ARGV[14] == '1'
 local number_of_save = tonumber(ARGV[15])
@@ -53,8 +53,8 @@ if not held.phase then
   end
 end
 local phase = text(fields.phase)
-held.teller = teller
-if teller == '?' and redis.call('HEXISTS', record, 'message') == 0 then
+held.notified_by = notified_by
+if notified_by == 'receiver' and redis.call('HEXISTS', record, 'message') == 0 then
   fields.dependents = 'unknown'
 end
 local outcome = 'written'

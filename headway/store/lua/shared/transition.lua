@@ -26,14 +26,14 @@ local count_part  -- see parts.lua
 local store_version
 do  -- see points.lua
 
--- Note that a task's dependents have to be notified. `held.teller`: '1' if the end's writer does it.
+-- Note that a task's dependents have to be notified, by `held.notified_by`.
 local function note_dependents(id, held, fields, phase, ttl)
   local who, due = fields.dependents or held.fields.dependents, NOW
   if who == 'unknown' then
     due = NOW + tonumber(ttl) * 1000  -- its message says it, should it still come
   elseif who ~= 'always' and (who ~= 'failure' or phase == 'succeeded') then
     return
-  elseif held.teller == '1' then
+  elseif held.notified_by == 'writer' then
     due = NOW + NOTIFY_US
   end
   redis.call('ZADD', UNNOTIFIED, due, id)
@@ -71,8 +71,8 @@ end
 -- and is more than one call takes.
 local COMPACT_FIELDS = 128
 local ENDED = {'run', 'stop_requested', 'saved_as', 'max_fraction', 'bar', 'ttl_refreshed_at', 'worker', 'queue',
-  'generation', 'point_due', 'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'title', 'attempt', 'max_attempts',
-  'created_at', 'scheduled_for', 'started_at', 'finished_at', 'updated_at', 'result'}
+  'generation', 'point_due', 'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'title', 'attempt',
+  'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'finished_at', 'updated_at', 'result'}
 local function drop_fields_of_run(record, id, fields)
   local dropped = joined(ENDED)
   for name, value in pairs(fields) do
