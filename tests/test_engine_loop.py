@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import pytest
 
 from headway.engine import loop
+from headway.engine.default_server import DefaultServer
 from headway.engine.events import Event
 from headway.engine.server import TURN_SECONDS, EpollServer
-from headway.engine.stock import DefaultServer
 from headway.engine.wakeup import CallQueue, Wakeup
 from tests.processes import wait_for
 from tests.test_engine_threads import Connected, engine

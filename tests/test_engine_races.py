@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from headway.engine import loop, mode_threading
-from headway.engine.frames import CLOSE, FLOOD, FRAMES, SERVICE_RESTART, frame
+from headway.engine.frames import CLOSE, FLOOD, FRAMES, SERVICE_RESTART, encode_frame
 from headway.engine.server import EpollServer
 from headway.engine.socket import Socket
 from tests.processes import wait_for
@@ -115,7 +115,7 @@ def test_nobody_sends_before_the_head_of_the_stream(
 
     def register_and_push(ours: Socket) -> None:
         register(ours)
-        other = threading.Thread(target=ours.send_frame, args=[frame(b"4early")])
+        other = threading.Thread(target=ours.send_frame, args=[encode_frame(b"4early")])
         pushing.append(other)
         other.start()
         other.join(0.2)  # it ends in that time where nothing holds it

@@ -10,7 +10,14 @@ import pytest
 
 from headway.engine.backlog import Backlog
 from headway.engine.events import Event
-from headway.engine.frames import PING, TOO_BIG, FrameParser, ProtocolError, RateLimiter, frame
+from headway.engine.frames import (
+    PING,
+    TOO_BIG,
+    FrameParser,
+    ProtocolError,
+    RateLimiter,
+    encode_frame,
+)
 from headway.engine.simple import MAX_UNREAD, Unread
 from tests.processes import wait_for
 from tests.websockets import LARGEST, masked
@@ -18,7 +25,7 @@ from tests.websockets import LARGEST, masked
 
 @pytest.mark.parametrize(("size", "head"), [(125, 2), (126, 4), (65535, 4), (65536, 10)])
 def test_a_frame_has_the_shortest_head(size: int, head: int):
-    assert len(frame(b"x" * size)) == head + size
+    assert len(encode_frame(b"x" * size)) == head + size
 
 
 def test_a_reader_keeps_no_more_than_it_must():
@@ -39,7 +46,7 @@ def test_a_reader_keeps_no_more_than_it_must():
         (b"", masked(b"3", PING), False),
         (b"", masked(b"3", final=False), False),
         (b"", masked(b"3") + masked(b"1"), False),
-        (b"", frame(b"3") + masked(b""), False),
+        (b"", encode_frame(b"3") + masked(b""), False),
         (b"", masked(b"3")[:-1], False),
         (masked(b"4" * 20)[:-7], masked(b"3"), False),
         (masked(b"4", final=False), masked(b"3"), False),

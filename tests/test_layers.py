@@ -224,7 +224,7 @@ LAYERS = [
     "headway.engine.checked",
     "headway.engine.simple",
     "headway.engine.handover",
-    "headway.engine.stock",
+    "headway.engine.default_server",
     "headway.engine.work_queue",
     "headway.engine.thread_queue",
     "headway.engine.mode_eventlet",

@@ -10,10 +10,10 @@ from typing import Any
 import engineio
 import socketio
 
+from headway.engine.default_server import DefaultServer
 from headway.engine.handshake import Refuses
 from headway.engine.quotas import NoteCounts, QuotasOf, alone
 from headway.engine.server import EpollServer
-from headway.engine.stock import DefaultServer
 
 
 def make_engine(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
-from headway.engine.frames import CLOSE, close_frame, frame
+from headway.engine.frames import CLOSE, close_frame, encode_frame
 from headway.engine.sending import FrameSender
 
 READ_BYTES = 4096  # per read; the answer to a ping has 7
@@ -47,7 +47,7 @@ class Connection(FrameSender):
     def answer_close(self, code: bytes) -> None:
         """Close as the client does, with the code that it sent."""
         if self._backlog is None:
-            self._write(frame(code, CLOSE))
+            self._write(encode_frame(code, CLOSE))
         self.abort(self._engine.reason.TRANSPORT_CLOSE)
 
     def abort(self, reason: str) -> None:

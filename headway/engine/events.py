@@ -6,7 +6,7 @@ from typing import Any
 
 from engineio import packet
 
-from headway.engine.frames import frame
+from headway.engine.frames import encode_frame
 
 
 class Event:
@@ -23,7 +23,7 @@ class Event:
         """
         self.text = text
         self.key = key
-        self.frame = frame(b"4" + text)
+        self.frame = encode_frame(b"4" + text)
         self._packet: Any = None
 
     @property

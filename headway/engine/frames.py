@@ -40,7 +40,7 @@ class ProtocolError(Exception):
         self.code = code
 
 
-def frame(payload: bytes, opcode: int = TEXT) -> bytes:
+def encode_frame(payload: bytes, opcode: int = TEXT) -> bytes:
     """Return a complete message as one frame of a server's (unmasked)."""
     head = FINAL | opcode
     size = len(payload)
@@ -52,7 +52,7 @@ def frame(payload: bytes, opcode: int = TEXT) -> bytes:
 
 
 def close_frame(code: int) -> bytes:
-    return frame(struct.pack("!H", code), CLOSE)
+    return encode_frame(struct.pack("!H", code), CLOSE)
 
 
 # A client's frame with a text of one byte: head, mask and that byte

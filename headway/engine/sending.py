@@ -10,7 +10,7 @@ from typing import Any
 
 from headway.engine.backlog import Backlog
 from headway.engine.events import Event
-from headway.engine.frames import BINARY, frame
+from headway.engine.frames import BINARY, encode_frame
 from headway.engine.protocols import Engine
 
 MAX_BACKLOG_BYTES = 512 * 1024  # beyond it a client is dropped
@@ -53,7 +53,8 @@ class FrameSender:
         data = getattr(pkt, "frame", None)
         if data is None:
             encoded = pkt.encode()
-            data = pkt.frame = frame(encoded, BINARY) if pkt.binary else frame(encoded.encode())
+            data = encode_frame(encoded, BINARY) if pkt.binary else encode_frame(encoded.encode())
+            pkt.frame = data
         with self._lock:
             self._answered += len(data)
             self.send_frame(data)

@@ -19,16 +19,16 @@ from hashlib import sha1
 from importlib import import_module
 from typing import Any
 
+from headway.engine.default_server import DefaultServer
 from headway.engine.events import Event
 from headway.engine.feed import Feed, Receive
-from headway.engine.frames import frame
+from headway.engine.frames import encode_frame
 from headway.engine.handover import bare
 from headway.engine.handshake import GUID, SWITCHING, Refuses, socket_environ, too_busy, too_many
 from headway.engine.loop import EpollLoop
 from headway.engine.quotas import NoteCounts, QuotasOf
 from headway.engine.shares import Shares
 from headway.engine.socket import Socket
-from headway.engine.stock import DefaultServer
 from headway.engine.wakeup import CallQueue
 
 # Calls at a time. With 16, thousands of clients that come back together took twice as long.
@@ -165,7 +165,7 @@ class EpollServer(DefaultServer):
 def _opening(sid: str, server: EpollServer) -> bytes:
     timeout = int(server.ping_timeout * 1000)
     interval = int(server.ping_interval * 1000)
-    return frame(
+    return encode_frame(
         f'0{{"sid":"{sid}","upgrades":[],"pingTimeout":{timeout},"pingInterval":{interval},'
         f'"maxPayload":{server.max_http_buffer_size}}}'.encode()
     )

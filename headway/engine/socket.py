@@ -13,15 +13,15 @@ from headway.engine.frames import (
     PONG,
     FrameParser,
     ProtocolError,
-    frame,
+    encode_frame,
 )
 from headway.engine.inbox import Inbox
 from headway.engine.packets import ANSWER, GOODBYE, MESSAGE, read_packets
 from headway.engine.protocols import Engine
 from headway.engine.shares import Share
 
-PING_FRAME = frame(b"2")  # Engine.IO's own ping, not a websocket's
-GOODBYE_FRAME = frame(b"1")
+PING_FRAME = encode_frame(b"2")  # Engine.IO's own ping, not a websocket's
+GOODBYE_FRAME = encode_frame(b"1")
 
 
 class Socket(Connection):
@@ -93,7 +93,7 @@ class Socket(Connection):
                 if kind == MESSAGE:
                     self._post("message", payload.decode())
                 elif kind == PING:
-                    self._send_first(frame(payload, PONG))
+                    self._send_first(encode_frame(payload, PONG))
                 elif kind == GOODBYE:
                     self.end(NORMAL, self._engine.reason.CLIENT_DISCONNECT)
                 else:
