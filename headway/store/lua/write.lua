@@ -1,14 +1,23 @@
 -- Store one change of a task.
--- KEYS[1]: the record; KEYS[2], KEYS[3]: where they are large, the keys under which Celery's own
--- form and the whole result were staged (see stage.lua): to copy megabytes would hold Redis up.
--- ARGV[1]: id; ARGV[2]: token ('' for a write without a fence), ARGV[3]: generation of the run's
--- delivery; ARGV[4]: name, ARGV[5]: title, ARGV[6]: max_attempts, as JSON fragments; ARGV[7]:
--- Celery's own form; ARGV[8]: ttl in ms; ARGV[9]: us until a retry; ARGV[10]: the write's own id;
--- ARGV[11]: failures at which no retry follows; ARGV[12]: what notifies the task's dependents of an
--- end ('writer', 'maintenance' or 'receiver'); ARGV[13]: what the run saves
--- with a report ('' nothing); ARGV[14]: '1' where it may end with this save; ARGV[15]: which save of
--- its run it is, ARGV[16]: how much text belongs to it, see is_late_save; ARGV[17]: '1' for a retry
--- that follows no failure; ARGV[18] on: field and JSON fragment of each change, in turn.
+-- KEYS[1]: the record.
+-- KEYS[2], KEYS[3]: where they are large, the keys under which Celery's own form and the whole result
+--   were staged (see stage.lua): to copy megabytes would hold Redis up.
+-- ARGV[1]: id.
+-- ARGV[2]: token, '' for a write without a fence.
+-- ARGV[3]: generation of the run's delivery.
+-- ARGV[4], ARGV[5], ARGV[6]: name, title and max_attempts, as JSON fragments.
+-- ARGV[7]: Celery's own form.
+-- ARGV[8]: ttl in ms.
+-- ARGV[9]: us until a retry.
+-- ARGV[10]: the write's own id.
+-- ARGV[11]: failures at which no retry follows.
+-- ARGV[12]: what notifies the task's dependents of an end: 'writer', 'maintenance', 'receiver'.
+-- ARGV[13]: what the run saves with a report, '' for nothing.
+-- ARGV[14]: '1' where it may end with this save.
+-- ARGV[15]: which save of its run it is.
+-- ARGV[16]: how much text belongs to the save, see is_late_save.
+-- ARGV[17]: '1' for a retry that follows no failure.
+-- ARGV[18] on: field and JSON fragment of each change, in turn.
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of
 -- such a task; 'requeued' when its worker stops, so that its run ends with this save;
 -- 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when what was
