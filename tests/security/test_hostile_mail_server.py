@@ -190,3 +190,38 @@ def test_what_comes_before_the_encryption_is_no_reply_after_it():
 
     check(str(caught.value))
     assert asked[0][:1] == b"\x16"  # a handshake of TLS, and nothing of the email
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        HELLO,
+        b"250-test\r\n250-XXXXXXXX\r\n250 AUTH PLAIN LOGIN\r\n",
+        b"250-test\r\n250 AUTH STARTTLS PLAIN\r\n",
+        b"250-test\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n",  # and it refuses to
+        b"502 no\r\n",
+    ],
+)
+def test_where_encryption_is_taken_away_neither_login_nor_email_is_sent(hello: bytes):
+    """STARTTLS stripping: somebody on the way hides that the server encrypts."""
+    asked = []
+
+    def strip(client: socket.socket) -> None:
+        client.sendall(GREETING)
+        asked.append(client.recv(1000))
+        client.sendall(hello)
+        while command := client.recv(1000):
+            asked.append(command)
+            client.sendall(b"250 yes\r\n")
+
+    with mail_server(strip) as port, pytest.raises(MailUnavailable) as caught:
+        send(
+            port,
+            MAIL_TIMEOUT_SECONDS=SECONDS,
+            MAIL_USE_TLS=True,
+            MAIL_USERNAME="ops",
+            MAIL_PASSWORD=PASSWORD,
+        )
+
+    check(str(caught.value))
+    assert {command[:4].upper() for command in asked} <= {b"EHLO", b"HELO", b"STAR", b"QUIT"}

@@ -46,6 +46,10 @@ ATTACKS: list[tuple[Callable[..., None], str]] = [
     (test_heads.test_what_comes_byte_by_byte_is_cut, "begun"),
     (test_hostile_mail_server.test_what_never_ends_is_cut_and_not_kept, "attack"),
     (test_hostile_mail_server.test_whatever_is_said_at_any_step_is_one_clear_line, "said"),
+    (
+        test_hostile_mail_server.test_where_encryption_is_taken_away_neither_login_nor_email_is_sent,
+        "hello",
+    ),
     (test_hostile_messages.test_whatever_a_message_is_the_inbox_is_shown, "message"),
     (test_hosts.test_another_name_gets_in_nowhere, "host"),
     (test_junk_in_queues.test_what_is_no_message_is_taken_and_the_next_is_run, "junk"),
