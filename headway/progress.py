@@ -171,7 +171,8 @@ def once(
     most 16 KiB) and do not run it. An effect that raises counts as not done. Where a run died
     within it, nobody can know whether it took place: then `in_doubt` is called in its place, to
     look it up, and what that returns is kept; pass the effect itself to run it again. Without
-    `in_doubt` it raises `headway.exceptions.OutcomeUnknown`, as an effect may itself.
+    `in_doubt` it raises `headway.exceptions.OutcomeUnknown`, as an effect may itself; so no
+    `save` within such an effect ends the run of a worker that stops.
 
     With `commits` the effect gets a function, to be called directly before its one step that
     counts, such as an email's final dot: a run that dies before it has done nothing. It raises

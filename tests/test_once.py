@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Ignore, SoftTimeLimitExceeded
 
 from headway import progress
 from headway.celery.run.runs import Stopped
@@ -103,6 +103,26 @@ def test_threads_of_a_run_wait_for_one_effect(runs: Runs):
     runs(body)
 
     assert (len(times), results) == (1, [1] * 4)
+
+
+def test_a_requested_stop_waits_for_the_effect(runs: Runs, records: Records):
+    results: list[Any] = []
+
+    def charge() -> int:
+        records.runs.request_stop([(runs.task_id, runs.fence)])
+        progress.save("half")
+        return 1
+
+    def body() -> None:
+        results.append(progress.once("charge", charge))
+        progress.save("charged")
+        results.append("gone on")
+
+    with pytest.raises(Ignore):
+        runs(body)
+    runs(body)
+
+    assert results == [1, 1, "gone on"]
 
 
 def test_a_question_leaves_no_effect_in_doubt(runs: Runs):

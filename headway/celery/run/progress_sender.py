@@ -147,7 +147,7 @@ class ProgressSender:
                     pass
                 with _streams_paused(self._run) as ends:
                     save = self._run.checkpoint.pending(ends)
-                    may_stop = may_stop and self._run.successor is None
+                    may_stop = may_stop and not self._run.must_stay
                     if not self._send(self._buffer.meta(), save, may_stop=may_stop):
                         raise RedisUnavailable("Redis did not take what a run saves.")
         finally:

@@ -78,6 +78,11 @@ class Run:
         self._outcome = outcome
         self._close()
 
+    @property
+    def must_stay(self) -> bool:
+        """Whether no save may end it: it has a next attempt, or is within an effect."""
+        return self.successor is not None or bool(self.undoubted)
+
     def check(self) -> None:
         """Raise Stopped if it has to end."""
         if self._outcome:
