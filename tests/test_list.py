@@ -113,6 +113,15 @@ def test_what_needs_the_visitor_comes_first_live_and_after_a_reload(
     shows(page, [running, queued, later, failed, done])
 
 
+def test_what_runs_is_on_top_however_many_are_to_come(page: Page, web_address: str, tasks: Tasks):
+    running = tasks.run(tasks.start())
+    tasks.start_many(60, "ada@example.com")
+
+    page.goto(web_address)
+
+    wait_for(lambda: order(page)[:1] == [running])
+
+
 def test_counts_are_each_phases_own_and_live(page: Page, web_address: str, tasks: Tasks):
     running = tasks.run(tasks.start())
     tasks.start()

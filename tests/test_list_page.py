@@ -141,6 +141,26 @@ def test_it_lives(page: Page, shared_records: Records, ada: str, two: str, addre
     expect_accessible(page)
 
 
+def test_what_is_open_is_on_top_however_many_tasks_are_newer(
+    page: Page, shared_records: Records, ada: str, address: str
+):
+    running = start(shared_records, ada, "Import of May", Phase.RUNNING)
+    for number in range(60):
+        start(shared_records, ada, f"Import {number}", Phase.SUCCEEDED)
+
+    page.goto(address)
+    expect(titles(page)).to_have_count(51)
+    expect(titles(page).first).to_have_text("Import of May")
+    write(shared_records, running, 420)
+    figure = page.locator("headway-list [part=item]").first.locator("[data-part=figure]")
+    expect(figure).to_contain_text("42")
+    page.get_by_role("button", name="Show older").click()
+
+    expect(titles(page)).to_have_count(61)
+    assert len(set(titles(page).all_text_contents())) == 61
+    expect(page.get_by_role("button", name="Show older")).to_be_hidden()
+
+
 def test_without_a_script_it_is_searched_filtered_and_paged(
     browser: Browser, shared_records: Records, ada: str, two: str, address: str
 ):

@@ -170,6 +170,32 @@ def test_few_of_a_phase_are_paged_as_many_are(records: Records):
     assert end is None
 
 
+def test_what_is_open_comes_with_the_newest_however_old_it_is(records: Records):
+    running = start(records)
+    claim(records, running)
+    old = [start(records) for _ in range(6)]
+    new = [ended(records, Phase.SUCCEEDED, result=1) for _ in range(3)]
+
+    mine = records.lists.newest_and_open(ADA, 3)
+
+    # The one that runs although more than the limit of queued ones are newer.
+    ids = [json.loads(snapshot)["task_id"] for snapshot in mine]
+    assert ids == [running, *old[:2:-1], *new[::-1]]
+
+
+def test_what_is_open_among_the_newest_comes_once(records: Records):
+    ended(records, Phase.SUCCEEDED, result=1)
+    running = [start(records) for _ in range(3)]
+    for task_id in running:
+        claim(records, task_id)
+
+    for limit in (2, 3, 4, 50):
+        mine = records.lists.newest_and_open(ADA, limit)
+        ids = [json.loads(snapshot)["task_id"] for snapshot in mine]
+        assert len(set(ids)) == len(ids) == min(4, max(limit, 3))
+        assert set(running) <= set(ids)
+
+
 def test_what_an_earlier_version_has_listed_is_counted_and_found(records: Records):
     task_id = start(records, "From before")
     for phase in Phase:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 
 from headway.snapshot import FINAL, Phase, fragment
 from headway.store.damaged import is_intact, unless_damaged
 from headway.store.errors import RedisUnavailable
 from headway.store.functions import Functions
 
+# What has not ended: what is under way or asks a person, and what waits for its turn.
+OPEN = (
+    frozenset({Phase.WAITING, Phase.RUNNING, Phase.CANCELLING, Phase.RETRYING}),
+    frozenset({Phase.QUEUED, Phase.SCHEDULED}),
+)
 TIDY_BATCH = 500  # ids of an owner's list that one call brings in order
 
 
@@ -34,6 +40,18 @@ class OwnerLists:
         tasks are not among them.
         """
         return self._page(f"owner:{owner}", limit, phases, cursor, words)
+
+    def newest_and_open(self, owner: str, limit: int) -> list[str]:
+        """Return the owner's newest tasks, after the older ones that have not ended.
+
+        At most `limit` of the newest, of what is under way and of what waits for its turn, so that
+        no number of queued tasks hides one that runs. The last is the oldest of the newest.
+        """
+        newest, cursor = self.page(owner, limit)
+        if cursor is None:
+            return newest
+        older = [self.page(owner, limit, phases, cursor)[0] for phases in OPEN]
+        return [*chain.from_iterable(older), *newest]
 
     def parts(
         self,

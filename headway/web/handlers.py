@@ -152,8 +152,8 @@ class SocketHandlers:
     def watch_mine(self, sid: str, payload: dict[str, Any]) -> Answer:
         """Watch all tasks of the owner, also those started later, and return the newest 50.
 
-        `{}` -> `{"snapshots", "counts"}`: how many are kept in each phase. With a token for some
-        tasks, it watches those.
+        `{}` -> `{"snapshots", "counts"}`: before the newest, older ones that have not ended, and
+        how many are kept in each phase. With a token for some tasks, it watches those.
         """
         self._count(sid, "lists")
         viewer = self._viewer(sid)
@@ -172,7 +172,7 @@ class SocketHandlers:
         name = room("owner", viewer.lists)
         self._fanout.enter_room(sid, NAMESPACE, name)
         self._fanout.confirm([name])
-        found = self._records.lists.page(viewer.lists, MINE)[0]
+        found = self._records.lists.newest_and_open(viewer.lists, MINE)
         counted = self._records.lists.counts(viewer.lists)
         return {"snapshots": [loads(snapshot) for snapshot in found], "counts": counts | counted}
 

@@ -13,14 +13,14 @@ from flask import request
 from headway.display.languages import words_of
 from headway.display.order import in_order, rank
 from headway.shapes import SnapshotDict
-from headway.snapshot import FINAL, Phase
+from headway.snapshot import Phase
+from headway.store.owner_lists import OPEN
 from headway.web.api.parameters import cursor_of, phases_asked_for, words_asked_for
 from headway.web.api.reading import counts_for, list_for
 from headway.web.requests.owners import get_or_create_owner
 from headway.web.requests.viewers import Viewer
 
 PAGE = 50
-UNFINISHED = frozenset(Phase) - FINAL
 # By the key of their names in card-words.js.
 FILTERS: Mapping[str, tuple[Phase, ...]] = {
     "all": (),
@@ -111,7 +111,7 @@ def filters_of(counts: Mapping[str, int] | None, current: Set[Phase]) -> list[Fi
 def read_listing(query: Query, seen: str) -> Listing:
     """Return what the page of the present request's owner shows. Raises RedisUnavailable.
 
-    The first page has all that has not ended too, however old. `seen` is the RFC 3339 time at which
+    The first page has what has not ended too, however old. `seen` is the RFC 3339 time at which
     the owner last opened it, "" for never: failures since then come first.
     """
     return listing_for(Viewer(get_or_create_owner()), query, seen)
@@ -120,8 +120,9 @@ def read_listing(query: Query, seen: str) -> Listing:
 def listing_for(viewer: Viewer, query: Query, seen: str) -> Listing:
     """Return what the page of a viewer's tasks shows, as `read_listing` does."""
     page, following = list_for(viewer, PAGE, query.phases, query.cursor, query.words)
-    if query.is_first:
-        page += list_for(viewer, PAGE, UNFINISHED)[0]
+    if query.is_first and following:
+        for phases in OPEN:
+            page += list_for(viewer, PAGE, phases, following)[0]
     tasks = {task["task_id"]: task for task in map(loads, page)}
     return Listing(
         query,
