@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 1 / 30  # between two pushes of a stream
 MAX_STREAMS = 16  # of a run
-NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# Clients take "." and ".." out of an address.
+NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}")
 OVERFLOW_FILE = "file"
 MARKDOWN = "markdown"
 NO_STREAMS = StreamEnds({}, {}, {})
@@ -144,7 +145,9 @@ def open_stream(
     a folder.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a stream: 1 to 64 of A-Z a-z 0-9 _ . -")
+        raise ValueError(
+            f"{name!r} is no name of a stream: 1 to 64 of A-Z a-z 0-9 _ . -, and not . or .."
+        )
     if overflow not in (None, OVERFLOW_FILE):
         raise ValueError(f"A stream overflows to a file or not at all, not to {overflow!r}.")
     if format not in (None, MARKDOWN):
