@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from headway.push.resync import MINE, Resync
 from headway.snapshot import Phase
 from headway.store.model import Sent
 from headway.store.records import Records
@@ -194,6 +197,24 @@ def test_what_is_open_among_the_newest_comes_once(records: Records):
         ids = [json.loads(snapshot)["task_id"] for snapshot in mine]
         assert len(set(ids)) == len(ids) == min(4, max(limit, 3))
         assert set(running) <= set(ids)
+
+
+def test_after_an_outage_an_owner_is_told_of_what_is_open_however_old_it_is(records: Records):
+    running = start(records)
+    claim(records, running)
+    for _ in range(MINE):
+        ended(records, Phase.SUCCEEDED, result=1)
+    told: list[Any] = []
+
+    def keep(room: str, event: bytes) -> None:
+        told.append((room, json.loads(event)[1]["task_id"]))
+
+    manager = SimpleNamespace(records=records, confirm=lambda names: None, deliver=keep)
+
+    Resync(manager)._read_again([f"owner:{ADA}"])
+
+    assert len(told) == MINE + 1
+    assert (f"owner:{ADA}", running) in told
 
 
 def test_what_an_earlier_version_has_listed_is_counted_and_found(records: Records):
