@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from headway import token
+from headway.revoking import revoke_from
 from headway.snapshot import Phase
 from headway.store.records import Records
 from tests.api import BROWSER
@@ -79,6 +80,26 @@ def test_a_program_gets_json_and_a_browser_the_page(
     refused = requests.get(f"{served.address}/tasks?phase=none", headers=BROWSER, timeout=20)
     assert (refused.status_code, "There is no phase none." in refused.text) == (400, True)
     assert refused.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+def test_a_link_that_opens_nothing_any_more_says_why(
+    served: Served, shared_records: Records, ada: str, two: str
+):
+    withdrawn = token(owner=ada, secret_key=SECRET)
+    revoke_from(shared_records, [SECRET], withdrawn)
+    used = token(owner=ada, secret_key=SECRET, once=True)
+    bearer = {"Authorization": f"Bearer {used}"}
+    requests.get(f"{served.address}/tasks", headers=bearer, timeout=20)
+    past = token(owner=ada, secret_key=SECRET, expires=0.001)
+
+    for dead, why in (
+        (withdrawn, "This link has been withdrawn."),
+        (used, "This link opens once, and has been used."),
+        (past, "This link has expired: ask for a new one."),
+    ):
+        address = f"{served.address}/tasks?token={dead}"
+        page = requests.get(address, headers=BROWSER, timeout=20)
+        assert (page.status_code, why in page.text) == (404, True), page.text
 
 
 def test_the_page_of_a_task_leads_back_to_the_list(page: Page, two: str, address: str):

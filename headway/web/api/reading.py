@@ -64,15 +64,26 @@ def read_one(records: Records, viewer: Viewer, task_id: str, known: str = "") ->
     stored = _read(records, viewer, task_id, known)
     if stored is not None and viewer.may_see(task_id, stored):
         return stored
-    if viewer.token_has_ended:
-        raise TOKEN_HAS_ENDED
-    if viewer.token_is_used:
-        raise TOKEN_IS_USED
+    _refuse_spent_token(viewer)
     if stored is not None and viewer.had_access(task_id, stored):
         raise TOKEN_IS_REVOKED
     if viewer.owner is None and viewer.grant is None and lacks_cookie():
         hint(SEND_COOKIE)
     raise NOT_FOUND
+
+
+def refuse_dead_link(viewer: Viewer) -> None:
+    """Raise APIError (404) for a token that has expired, or has been used or withdrawn."""
+    _refuse_spent_token(viewer)
+    if viewer.grant is not None and state().records.tokens.is_revoked(viewer.grant):
+        raise TOKEN_IS_REVOKED
+
+
+def _refuse_spent_token(viewer: Viewer) -> None:
+    if viewer.token_has_ended:
+        raise TOKEN_HAS_ENDED
+    if viewer.token_is_used:
+        raise TOKEN_IS_USED
 
 
 def list_for(

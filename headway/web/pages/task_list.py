@@ -15,7 +15,7 @@ from headway.web.api.listing import Query, listing_for
 from headway.web.api.parameters import cursor_of, integer, phases_asked_for, words_asked_for
 from headway.web.api.part_tree import ShownPart
 from headway.web.api.payloads import LIMIT
-from headway.web.api.reading import counts_for, list_for
+from headway.web.api.reading import counts_for, list_for, refuse_dead_link
 from headway.web.api.responses import FRESH, json_text
 from headway.web.api.tasks import server_state
 from headway.web.assets import script_address
@@ -59,6 +59,8 @@ def show() -> ResponseReturnValue:
 
 
 def _page(viewer: Viewer) -> Response:
+    if "token" in request.args:  # else it is the viewer's own list
+        refuse_dead_link(viewer)
     listing = listing_for(viewer, Query.read(), rfc3339(datetime.now(UTC)))
     response = make_response(
         render_template(
