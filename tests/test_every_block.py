@@ -19,7 +19,7 @@ RUN_BY = {
         "celery -A shop:celery worker": "documents.py::run",
         "$ curl -i": "test_readme.py::test_who_has_no_cookie_is_told_of_no_task",
         "celery = Celery(": "test_docs.py::test_the_readmes_one_setting_makes_a_celery_app_live",
-        "from headway import Headway": (
+        "from flask import session": (
             "test_docs.py::test_the_readmes_extension_serves_an_owners_tasks"
         ),
         "<script src=": "test_readme.py::test_the_tag_for_any_page_shows_the_card",
