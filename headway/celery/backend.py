@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from celery import signals, states
@@ -236,12 +237,11 @@ class LiveBackend(LeanBackend):
 
 def _mask_secrets(app: Any) -> None:
     """Mask the passwords of the broker's URLs, and what signs tokens, from now on."""
-    settings_of_urls = [app.conf.get(name) or () for name in BROKER_SETTINGS]
-    urls = ";".join(
-        ";".join((each,) if isinstance(each, str) else map(str, each)) for each in settings_of_urls
-    )
-    masking.set_secrets("broker", filter(is_secret, masking.passwords_in(urls)))
-    with suppress(ConfigError):  # there is none
+    found = [app.conf.get(name) or () for name in BROKER_SETTINGS]  # of each a URL, or several
+    urls = chain.from_iterable([each] if isinstance(each, str) else each for each in found)
+    passwords = masking.passwords_in(";".join(map(str, urls)))
+    masking.set_secrets("broker", filter(is_secret, passwords))
+    with suppress(ConfigError):  # the project signs no tokens
         keys = secrets_of(app.conf)
         masking.set_secrets(settings.TOKEN_SECRET.name, filter(is_secret, keys))
 
