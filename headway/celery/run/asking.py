@@ -81,8 +81,8 @@ def _ask(run: Run, question: Asked) -> NoReturn:
     """Store what the run has to say, ask, and end the run. Raises Stopped."""
     if run.successor is not None:
         raise RuntimeError("A run that has asked for its next attempt can ask no person.")
-    if run.undoubted:
-        name = min(run.undoubted)
+    if run.must_finish:
+        name = min(run.must_finish)
         raise RuntimeError(
             f"The run would end here within progress.once({name!r}, ...), which would leave that "
             "in doubt: ask before it, or give it in_doubt=."

@@ -41,7 +41,8 @@ def once(
     if section is None:
         return effect(lambda: None) if commits else effect()
     call = Effect(section.run, name)
-    with section.run.effects.setdefault(name, RLock()):  # another thread's is no dead run's
+    # A second thread waits: it would take the first one's effect for that of a run that died.
+    with section.run.effects.setdefault(name, RLock()):
         return call.once(effect, in_doubt, commits=commits)
 
 
@@ -75,7 +76,7 @@ class Effect:
             return known
         self._must_go_on(outcome)
         if in_doubt is None and not commits:
-            self._run.undoubted.add(self._name)
+            self._run.must_finish.add(self._name)
         try:
             returned = effect(self._commit) if commits else effect()
         except (SoftTimeLimitExceeded, OutcomeUnknown):  # from anywhere within it; or its own word
@@ -85,7 +86,7 @@ class Effect:
                 until_stored(lambda: self._advance("failed"))
             raise
         finally:
-            self._run.undoubted.discard(self._name)
+            self._run.must_finish.discard(self._name)
         return self._keep(returned)
 
     def _commit(self) -> None:

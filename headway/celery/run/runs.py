@@ -57,9 +57,10 @@ class Run:
         self.captured: Any = None  # the Captured of `headway.capture`, while output is captured
         # The Retry or Ignore that it has to end with, once its task has been handed over.
         self.successor: Any = None
-        # Of `progress.once`: a lock for each name, and the names of those that run with no look-up.
+        # Of `progress.once`: a lock for each name, and the names of the effects under way that
+        # nobody could look up if the run ended within them.
         self.effects: dict[str, threading.RLock] = {}
-        self.undoubted: set[str] = set()
+        self.must_finish: set[str] = set()
         self.origin: Any = None  # of the programs that it starts; None where that is unknown
         self.lock = threading.Lock()
         self.has_ended = False
@@ -81,7 +82,7 @@ class Run:
     @property
     def must_stay(self) -> bool:
         """Whether no save may end it: it has a next attempt, or is within an effect."""
-        return self.successor is not None or bool(self.undoubted)
+        return self.successor is not None or bool(self.must_finish)
 
     def check(self) -> None:
         """Raise Stopped if it has to end."""
