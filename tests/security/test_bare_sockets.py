@@ -4,7 +4,6 @@ fails, Redis away.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from headway.store.model import Sent
 from headway.store.records import Records
 from tests.processes import Process, Valkey, answers, free_port, running
 from tests.security.conftest import Served
+from tests.security.packets import call, last, read
 
 SECRET = "a secret for the tests"
 MINE = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
@@ -86,25 +86,6 @@ def opened(shop: Served, packet: str = "40", **headers: str) -> Iterator[Any]:
 def connect(shop: Served) -> Iterator[Callable[..., Any]]:
     with ExitStack() as stack:
         yield lambda *given, **headers: stack.enter_context(opened(shop, *given, **headers))
-
-
-def read(client: Any, beginning: str) -> str:
-    """Return the next packet that begins so; pings and events before it are passed over."""
-    while not (found := client.recv()).startswith(beginning):
-        assert found[:1] in ("2", "4"), found
-    return str(found)
-
-
-def call(client: Any, event: str, payload: Any) -> Any:
-    client.send(f"427{json.dumps([event, payload])}")
-    return json.loads(read(client, "437[").removeprefix("437"))[0]
-
-
-def last(client: Any) -> tuple[int, bytes]:
-    """Return the frame with which the server closes."""
-    while (found := client.recv_data())[0] == websocket.ABNF.OPCODE_TEXT:
-        pass
-    return found[0], bytes(found[1])
 
 
 @pytest.mark.parametrize("again", ["40", "40/another,"])

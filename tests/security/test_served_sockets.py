@@ -4,7 +4,6 @@ packets, foreign origins and other transports are refused.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from headway.store.model import Sent
 from headway.store.records import Records
 from tests.processes import ROOT, Process, Valkey, answers, free_port, running
 from tests.security.conftest import Served
+from tests.security.packets import call, last, read
 
 SECRET = "a secret for the tests"
 MINE = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e01"
@@ -29,7 +29,7 @@ ANOTHER = "7f3a1c52-9b1e-4c7d-8a55-0d2f6f1b9e02"
 PATH = "/headway/socket.io/?EIO=4&transport=websocket"
 TEXT = websocket.ABNF.OPCODE_TEXT
 CLOSE = websocket.ABNF.OPCODE_CLOSE
-# What no client of Headway's sends, once it is connected, or instead.
+# Packets that no client of Headway's sends.
 PACKETS: dict[str, tuple[int, bytes]] = {
     "a binary frame": (websocket.ABNF.OPCODE_BINARY, b"\x04abc"),
     "a binary event": (TEXT, b'451-["watch",{"_placeholder":true,"num":0}]'),
@@ -87,25 +87,6 @@ def opened(served: Served, packet: str = "40", path: str = PATH, **options: Any)
         yield client
     finally:
         client.shutdown()
-
-
-def read(client: Any, beginning: str) -> str:
-    """Return the next packet that begins so; pings and events before it are passed over."""
-    while not (found := client.recv()).startswith(beginning):
-        assert found[:1] in ("2", "4"), found
-    return str(found)
-
-
-def call(client: Any, event: str, payload: Any) -> Any:
-    client.send(f"427{json.dumps([event, payload])}")
-    return json.loads(read(client, "437[").removeprefix("437"))[0]
-
-
-def last(client: Any) -> tuple[int, bytes]:
-    """Return the frame with which the server closes."""
-    while (found := client.recv_data())[0] == TEXT:
-        pass
-    return found[0], bytes(found[1])
 
 
 def test_without_a_token_it_opens_nothing(served: Served):
