@@ -11,7 +11,7 @@ from headway.store.damaged import is_intact, unless_damaged
 from headway.store.errors import RedisUnavailable
 from headway.store.functions import Functions
 
-# What has not ended: what is under way or asks a person, and what waits for its turn.
+# The phases of tasks that have not ended: under way, and waiting for their turn.
 OPEN = (
     frozenset({Phase.WAITING, Phase.RUNNING, Phase.CANCELLING, Phase.RETRYING}),
     frozenset({Phase.QUEUED, Phase.SCHEDULED}),

@@ -1,7 +1,7 @@
 -- Store one change of a task.
 -- KEYS[1]: the record.
--- KEYS[2], KEYS[3]: where they are large, the keys under which Celery's own form and the whole result
---   were staged (see stage.lua): to copy megabytes would hold Redis up.
+-- KEYS[2], KEYS[3]: where they are large, the keys under which Celery's own form and the whole
+--   result were staged (see stage.lua): to copy megabytes would hold Redis up.
 -- ARGV[1]: id.
 -- ARGV[2]: token, '' for a write without a fence.
 -- ARGV[3]: generation of the run's delivery.
