@@ -50,6 +50,31 @@ def test_a_search_has_the_counts_of_all(client: FlaskClient, grant: dict[str, An
     assert answer(client, "", **grant) == ({ORDER, REPORT}, ALL)
 
 
+def test_what_is_open_comes_with_the_newest_where_it_is_asked_for(
+    client: FlaskClient, records: Records
+):
+    for number in range(2):
+        records.starts.enqueue(
+            f"7f3a1c52-{number}", Sent("long_task", "New", "ada", "celery", "", "", 4)
+        )
+        records.cancel(f"7f3a1c52-{number}")
+    mine = {"Authorization": f"Bearer {token(owner='ada', secret_key=SECRET)}"}
+
+    def titles(query: str) -> list[str]:
+        found = client.get(f"/tasks?limit=1&{query}", headers=mine).get_json()
+        assert found["next"]
+        return [task["title"] for task in found["tasks"]]
+
+    assert titles("") == ["New"]
+    assert titles("include=open") == ["Monthly report", "New"]
+    assert titles("include=open&q=new") == titles("include=open&phase=cancelled") == ["New"]
+    assert client.get("/tasks?include=closed").get_json()["error"]["code"] == "bad_include"
+
+
+def test_a_token_for_some_tasks_lists_them_all_with_what_is_open(client: FlaskClient):
+    assert answer(client, "limit=1&include=open", task_ids=[ORDER, REPORT])[0] == {ORDER, REPORT}
+
+
 def test_a_stranger_has_none(client: FlaskClient):
     found = client.get("/tasks?q=order").get_json()
 

@@ -162,9 +162,12 @@ def test_it_lives(page: Page, shared_records: Records, ada: str, two: str, addre
     expect_accessible(page)
 
 
+@pytest.mark.parametrize("way", ["pushed", "polled"])
 def test_what_is_open_is_on_top_however_many_tasks_are_newer(
-    page: Page, shared_records: Records, ada: str, address: str
+    page: Page, shared_records: Records, ada: str, address: str, way: str
 ):
+    if way == "polled":
+        page.route_web_socket(re.compile("socket.io"), lambda socket: socket.close(code=1012))
     running = start(shared_records, ada, "Import of May", Phase.RUNNING)
     for number in range(60):
         start(shared_records, ada, f"Import {number}", Phase.SUCCEEDED)

@@ -179,11 +179,12 @@ def test_what_is_open_comes_with_the_newest_however_old_it_is(records: Records):
     old = [start(records) for _ in range(6)]
     new = [ended(records, Phase.SUCCEEDED, result=1) for _ in range(3)]
 
-    mine = records.lists.newest_and_open(ADA, 3)
+    mine, cursor = records.lists.newest_and_open(ADA, 3)
 
     # The one that runs although more than the limit of queued ones are newer.
     ids = [json.loads(snapshot)["task_id"] for snapshot in mine]
     assert ids == [running, *old[:2:-1], *new[::-1]]
+    assert cursor == records.lists.page(ADA, 3)[1]
 
 
 def test_what_is_open_among_the_newest_comes_once(records: Records):
@@ -193,7 +194,7 @@ def test_what_is_open_among_the_newest_comes_once(records: Records):
         claim(records, task_id)
 
     for limit in (2, 3, 4, 50):
-        mine = records.lists.newest_and_open(ADA, limit)
+        mine, _ = records.lists.newest_and_open(ADA, limit)
         ids = [json.loads(snapshot)["task_id"] for snapshot in mine]
         assert len(set(ids)) == len(ids) == min(4, max(limit, 3))
         assert set(running) <= set(ids)

@@ -88,7 +88,7 @@ class Resync:
                 self._manager.deliver(name, f'["stream",{fragment(end)}]'.encode())
         owners = [name.removeprefix("owner:") for name in names if name.startswith("owner:")]
         for owner in owners:
-            mine = self._manager.records.lists.newest_and_open(owner, MINE)
+            mine, _ = self._manager.records.lists.newest_and_open(owner, MINE)
             for snapshot in reversed(mine):
                 self._manager.deliver(room("owner", owner), f'["snapshot",{snapshot}]'.encode())
 

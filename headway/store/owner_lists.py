@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
+from typing import TypeAlias
 
 from headway.snapshot import FINAL, Phase, fragment
 from headway.store.damaged import is_intact, unless_damaged
@@ -16,6 +17,8 @@ OPEN = (
     frozenset({Phase.WAITING, Phase.RUNNING, Phase.CANCELLING, Phase.RETRYING}),
     frozenset({Phase.QUEUED, Phase.SCHEDULED}),
 )
+# Snapshots (JSON), and where the next page begins: a score and a task's id, None on the last page.
+Page: TypeAlias = tuple[list[str], tuple[str, str] | None]
 TIDY_BATCH = 500  # ids of an owner's list that one call brings in order
 
 
@@ -32,7 +35,7 @@ class OwnerLists:
         phases: Iterable[Phase] = (),
         cursor: tuple[str, str] = ("", ""),
         words: Iterable[str] = (),
-    ) -> tuple[list[str], tuple[str, str] | None]:
+    ) -> Page:
         """Return a page of the owner's tasks, newest first, as snapshots (JSON).
 
         Each has all the words in its title, status, error or arguments; the case of ASCII letters
@@ -41,17 +44,18 @@ class OwnerLists:
         """
         return self._page(f"owner:{owner}", limit, phases, cursor, words)
 
-    def newest_and_open(self, owner: str, limit: int) -> list[str]:
+    def newest_and_open(self, owner: str, limit: int) -> Page:
         """Return the owner's newest tasks, after the older ones that have not ended.
 
         At most `limit` of the newest, of what is under way and of what waits for its turn, so that
-        no number of queued tasks hides one that runs. The last is the oldest of the newest.
+        no number of queued tasks hides one that runs. The last is the oldest of the newest, and the
+        cursor that of the page after it, as `page` returns it.
         """
         newest, cursor = self.page(owner, limit)
         if cursor is None:
-            return newest
+            return newest, None
         older = [self.page(owner, limit, phases, cursor)[0] for phases in OPEN]
-        return [*chain.from_iterable(older), *newest]
+        return [*chain.from_iterable(older), *newest], cursor
 
     def parts(
         self,
@@ -60,7 +64,7 @@ class OwnerLists:
         phases: Iterable[Phase] = (),
         cursor: tuple[str, str] = ("", ""),
         words: Iterable[str] = (),
-    ) -> tuple[list[str], tuple[str, str] | None]:
+    ) -> Page:
         """Return a page of a task's parts, as `page` does, in the order of their starts."""
         return self._page(f"parts:{task_id}", limit, phases, cursor, words)
 
@@ -80,7 +84,7 @@ class OwnerLists:
         phases: Iterable[Phase],
         cursor: tuple[str, str],
         words: Iterable[str],
-    ) -> tuple[list[str], tuple[str, str] | None]:
+    ) -> Page:
         names = "".join(f"{phase}|" for phase in phases)
         wanted = [names and f"|{names}", *map(_as_indexed, words)]
         page: list[str] = []

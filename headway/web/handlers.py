@@ -172,7 +172,7 @@ class SocketHandlers:
         name = room("owner", viewer.lists)
         self._fanout.enter_room(sid, NAMESPACE, name)
         self._fanout.confirm([name])
-        found = self._records.lists.newest_and_open(viewer.lists, MINE)
+        found = self._records.lists.newest_and_open(viewer.lists, MINE)[0]
         counted = self._records.lists.counts(viewer.lists)
         return {"snapshots": [loads(snapshot) for snapshot in found], "counts": counts | counted}
 

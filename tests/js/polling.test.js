@@ -29,7 +29,7 @@ test("polling starts after two seconds without a live socket and backs off while
   await pass(1999);
   assert.deepEqual(http.addresses, []);
   await pass(1);
-  assert.deepEqual(http.addresses, ["/tasks", "/status?task_id=a"]);
+  assert.deepEqual(http.addresses, ["/tasks?include=open", "/status?task_id=a"]);
   assert.equal(connection.state, "polling");
 
   const pauses = [];

@@ -116,7 +116,7 @@ export class Poller {
 
   get #paths() {
     const { unfinished } = this.#tasks;
-    const paths = this.#tasks.listListeners.size ? ["/tasks"] : [];
+    const paths = this.#tasks.listListeners.size ? ["/tasks?include=open"] : [];
     for (let from = 0; from < unfinished.length; from += MAX_IDS) {
       const ids = unfinished.slice(from, from + MAX_IDS).map((id) => ["task_id", id]);
       paths.push(`/status?${new URLSearchParams(ids)}`);

@@ -14,9 +14,8 @@ from headway.display.languages import words_of
 from headway.display.order import in_order, rank
 from headway.shapes import SnapshotDict
 from headway.snapshot import Phase
-from headway.store.owner_lists import OPEN
 from headway.web.api.parameters import cursor_of, phases_asked_for, words_asked_for
-from headway.web.api.reading import counts_for, list_for
+from headway.web.api.reading import counts_for, list_for, newest_and_open_for
 from headway.web.requests.owners import get_or_create_owner
 from headway.web.requests.viewers import Viewer
 
@@ -119,10 +118,10 @@ def read_listing(query: Query, seen: str) -> Listing:
 
 def listing_for(viewer: Viewer, query: Query, seen: str) -> Listing:
     """Return what the page of a viewer's tasks shows, as `read_listing` does."""
-    page, following = list_for(viewer, PAGE, query.phases, query.cursor, query.words)
-    if query.is_first and following:
-        for phases in OPEN:
-            page += list_for(viewer, PAGE, phases, following)[0]
+    if query.is_first:
+        page, following = newest_and_open_for(viewer, PAGE)
+    else:
+        page, following = list_for(viewer, PAGE, query.phases, query.cursor, query.words)
     tasks = {task["task_id"]: task for task in map(loads, page)}
     return Listing(
         query,

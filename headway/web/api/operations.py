@@ -95,7 +95,9 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         headers=CONDITIONAL,
         refuses=(400,),
     ),
-    ("headway_list.show", "GET"): Operation({200: TaskList}, query=LISTED, refuses=(400,)),
+    ("headway_list.show", "GET"): Operation(
+        {200: TaskList}, query={**LISTED, "include": list[Literal["open"]]}, refuses=(400,)
+    ),
     ("headway.start_task", "POST"): Operation(
         {202: SnapshotDict},
         Annotated[Start, ONE_TIME, OfAKind()],

@@ -111,6 +111,16 @@ def phases_asked_for() -> set[Phase]:
     return phases
 
 
+def includes_open() -> bool:
+    """Return whether `?include=open` asks for older tasks that have not ended. Raises APIError."""
+    included = set(request.args.getlist("include"))
+    if not included <= {"open"}:
+        raise APIError(
+            400, "bad_include", "Only open tasks can be included.", {"include": "Unknown."}
+        )
+    return bool(included)
+
+
 def words_asked_for() -> list[str]:
     """Return the words of `?q=`. Raises APIError for more than QUERY's characters."""
     text = request.args.get("q", "")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from headway.push.batch_loader import ReadRecords
 from headway.snapshot import Phase, Snapshot
 from headway.state import state
 from headway.store.model import TaskRecord
+from headway.store.owner_lists import Page
 from headway.store.records import TASK_ID, Records
 from headway.web.requests.errors import APIError
 from headway.web.requests.headers import hint
@@ -92,7 +93,7 @@ def list_for(
     phases: Set[Phase] = frozenset(),
     start_at: tuple[str, str] = ("", ""),
     words: Sequence[str] = (),
-) -> tuple[list[str], tuple[str, str] | None]:
+) -> Page:
     """Return a page of a viewer's snapshots (JSON), newest first, and the next page's cursor.
 
     Each task has these words. The cursor is None on the last page. A token for some tasks lists
@@ -105,30 +106,33 @@ def list_for(
         found = [one for one in wanted if _has_words(one, words)]
         newest = sorted(found, key=lambda one: one.created_at or "", reverse=True)
         return [texts[one.task_id] for one in newest[:limit]], None
-    return list_of_owner(state().records, viewer, limit, phases, start_at, words)
+    lists = state().records.lists
+    return _of_owner(viewer, lambda owner: lists.page(owner, limit, phases, start_at, words))
 
 
-def list_of_owner(
-    records: Records,
-    viewer: Viewer,
-    limit: int,
-    phases: Set[Phase] = frozenset(),
-    start_at: tuple[str, str] = ("", ""),
-    words: Sequence[str] = (),
-) -> tuple[list[str], tuple[str, str] | None]:
-    """Return a page of the tasks of the owner whose list a viewer may see, as `list_for` does."""
+def newest_and_open_for(viewer: Viewer, limit: int) -> Page:
+    """Return a viewer's newest tasks, after the older ones that have not ended, and a cursor.
+
+    They are as `OwnerLists.newest_and_open` has them. A token for some tasks lists all of those.
+    """
+    if viewer.granted_ids:
+        return list_for(viewer, len(viewer.granted_ids))
+    lists = state().records.lists
+    return _of_owner(viewer, lambda owner: lists.newest_and_open(owner, limit))
+
+
+def _of_owner(viewer: Viewer, read: Callable[[str], Page]) -> Page:
+    """Return what is read of the owner whose list a viewer may see."""
     if viewer.lists is None:
         return [], None
     if viewer.grant is None or viewer.grant.owner is None:
-        return records.lists.page(viewer.lists, limit, phases, start_at, words)
-    are_revoked = records.tokens.begin_check(viewer.grant.claims)
+        return read(viewer.lists)
+    are_revoked = state().records.tokens.begin_check(viewer.grant.claims)
     try:
-        page = records.lists.page(viewer.lists, limit, phases, start_at, words)
+        page = read(viewer.lists)
     finally:
         [is_revoked] = are_revoked()
-    if is_revoked:
-        return list_of_owner(records, viewer._replace(grant=None), limit, phases, start_at, words)
-    return page
+    return _of_owner(viewer._replace(grant=None), read) if is_revoked else page
 
 
 def read_to_share(records: Records, viewer: Viewer, task_id: str) -> TaskRecord:

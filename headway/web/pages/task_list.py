@@ -12,10 +12,15 @@ from headway.display.labels import labels_for_page
 from headway.shapes import SnapshotDict
 from headway.snapshot import fragment, rfc3339
 from headway.web.api.listing import Query, listing_for
-from headway.web.api.parameters import cursor_of, integer, phases_asked_for, words_asked_for
+from headway.web.api.parameters import includes_open, integer
 from headway.web.api.part_tree import ShownPart
 from headway.web.api.payloads import LIMIT
-from headway.web.api.reading import counts_for, list_for, refuse_dead_link
+from headway.web.api.reading import (
+    counts_for,
+    list_for,
+    newest_and_open_for,
+    refuse_dead_link,
+)
 from headway.web.api.responses import FRESH, json_text
 from headway.web.api.tasks import server_state
 from headway.web.assets import script_address
@@ -35,8 +40,9 @@ def show() -> ResponseReturnValue:
     """Answer with the owner's tasks, newest first: `{"tasks", "next", "counts", "server"}`.
 
     `counts` are of all that are kept, by phase. Query: `phase` and `state` (repeatable), `q`
-    (words of title, status, error, arguments), `limit`, `cursor` (an answer's `next`). A browser
-    gets the page of it.
+    (words of title, status, error, arguments), `limit`, `cursor` (an answer's `next`), and
+    `include=open`: the first page of all begins with the older tasks that have not ended. A
+    browser gets the page of it.
     """
     is_page = wants_page() and not wants_json()
     if is_page and "token" not in request.args:
@@ -45,9 +51,11 @@ def show() -> ResponseReturnValue:
     if is_page:
         return _page(viewer)
     limit = integer(request.args.get("limit", "50"), "limit", LIMIT)
-    phases = phases_asked_for()
-    start_at = cursor_of(request.args.get("cursor"))
-    page, following = list_for(viewer, limit, phases, start_at, words_asked_for())
+    query = Query.read()
+    if includes_open() and query.is_first:
+        page, following = newest_and_open_for(viewer, limit)
+    else:
+        page, following = list_for(viewer, limit, query.phases, query.cursor, query.words)
     cursor = fragment("~".join(following)) if following else "null"
     counts = fragment(counts_for(viewer))
     server = fragment(server_state())
