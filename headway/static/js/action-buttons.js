@@ -1,5 +1,7 @@
 /** The buttons of a card, one for each action; shown are those that fit. */
 
+import { makeButton } from "./drawn-elements.js";
+
 /** @typedef {import("./words.js").Action} Action */
 
 export class ActionButtons {
@@ -21,13 +23,9 @@ export class ActionButtons {
 
   /** @param {Action} action @param {() => void} act */
   add(action, act) {
-    const button = document.createElement("button");
-    button.type = "button";
+    const button = makeButton("", act);
     button.hidden = true;
     button.dataset.action = action;
-    button.addEventListener("click", ({ detail }) => {
-      if (detail < 2) act(); // a double click is one wish, however fast the first was answered
-    });
     button.addEventListener("blur", () => this.#ask(""));
     this.#buttons.set(action, button);
     this.#bar.append(button);

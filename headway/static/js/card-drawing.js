@@ -1,11 +1,11 @@
 /** Draws one task into the parts of its card, which the server may have rendered: what has changed of them. */
 
 import { drawFiles } from "./card-files.js";
-import { set } from "./card-parts.js";
 import { read } from "./card-reading.js";
 import WORDS from "./card-words.js";
 import { Continuation } from "./continuation.js";
 import { details, showAll } from "./details.js";
+import { make, set, write } from "./drawn-elements.js";
 import { fill, formatTime, formatWhen } from "./format.js";
 import { asShown, isFinal, percent } from "./snapshot.js";
 import { StreamBox } from "./stream-box.js";
@@ -101,10 +101,10 @@ export class CardDrawing {
   /** The title leads to the task's own page. @param {Snapshot} snapshot */
   #drawTitle({ title, task_id }) {
     const part = this.#part("title");
-    const link = part.querySelector("a") ?? document.createElement("a");
+    const link = part.querySelector("a") ?? make("a");
     if (!link.parentElement) part.replaceChildren(link);
     set(link, "href", this.#watcher.server.pageOf(task_id));
-    if (link.textContent !== title) link.textContent = title;
+    write(link, title);
   }
 
   /** @param {Snapshot} snapshot @param {number} now */
@@ -155,8 +155,7 @@ export class CardDrawing {
 
   /** @param {Part} name @param {string} text */
   #write(name, text) {
-    const part = this.#part(name);
-    if (part.textContent !== text) part.textContent = text;
+    write(this.#part(name), text);
   }
 
   /** @param {Part} name */
@@ -170,11 +169,7 @@ function fillList(list, rows) {
   if (list.dataset.filled === JSON.stringify(rows)) return; // a redraw would undo the reader's selection of text
   list.dataset.filled = JSON.stringify(rows);
   const cells = rows.flatMap((row) =>
-    row.map((text, column) => {
-      const cell = document.createElement(column ? "dd" : "dt");
-      cell.textContent = text;
-      return cell;
-    }),
+    row.map((text, column) => make(column ? "dd" : "dt", {}, text)),
   );
   list.replaceChildren(...cells);
 }

@@ -1,7 +1,7 @@
 /** The files that a task has given out, on its card: the first few, and how many more there are. */
 
-import { set } from "./card-parts.js";
 import WORDS from "./card-words.js";
+import { make } from "./drawn-elements.js";
 import { fill, formatSize } from "./format.js";
 
 /**
@@ -17,19 +17,12 @@ export function drawFiles(part, { task_id, files }, link) {
   part.dataset.drawn = key;
   const page = `/tasks/${encodeURIComponent(task_id)}`;
   const { first = [], count = 0 } = files ?? {};
-  const links = first.map(({ name, size }) => {
-    const file = anchor(name, link(`${page}/files/${encodeURIComponent(name)}`));
-    set(file, "download", "");
+  const links = first.flatMap(({ name, size }) => {
+    const file = make("a", { href: link(`${page}/files/${encodeURIComponent(name)}`) }, name);
+    file.toggleAttribute("download", true);
     return [file, ` ${formatSize(size)} `];
   });
   const more = count - first.length;
-  part.replaceChildren(...links.flat(), ...(more > 0 ? [anchor(fill(WORDS.card.more_files, { count: more }), `${link(page)}#files`)] : []));
-}
-
-/** @param {string} text @param {string} href */
-function anchor(text, href) {
-  const found = document.createElement("a");
-  found.textContent = text;
-  set(found, "href", href);
-  return found;
+  if (more > 0) links.push(make("a", { href: `${link(page)}#files` }, fill(WORDS.card.more_files, { count: more })));
+  part.replaceChildren(...links);
 }

@@ -1,6 +1,7 @@
 /** The parts of a card: the server's, or our own, which are the same. */
 
 import WORDS from "./card-words.js";
+import { make } from "./drawn-elements.js";
 
 /**
  * @typedef {keyof typeof TAGS} Part
@@ -44,37 +45,36 @@ export function adopt(root, words) {
 
 /** @param {HTMLElement} root @param {{title: string, headline: string}} words */
 function build(root, words) {
-  const part = (/** @type {Part} */ name) => {
-    const element = document.createElement(TAGS[name]);
+  /** @param {Part} name @param {object} [properties] */
+  const part = (name, properties, text = "") => {
+    const element = make(TAGS[name], { part: name, ...properties }, text);
     element.dataset.part = name;
-    element.part.add(name);
     return element;
   };
-  const [sign, title, actions, more, bar, headline, link, list, message] = /** @type {Part[]} */ (
-    ["sign", "title", "actions", "more", "bar", "headline", "link", "details", "message"]
-  ).map(part);
-  set(sign, "aria-hidden", "true");
-  title.textContent = words.title;
-  set(more, "type", "button");
-  set(more, "aria-expanded", "false");
-  more.textContent = WORDS.card.more;
-  set(bar, "max", "100");
-  set(bar, "value", "0");
-  set(bar, "aria-label", words.title);
-  set(message, "role", "alert");
-  more.hidden = link.hidden = list.hidden = true;
-  headline.textContent = words.headline;
-  const line = document.createElement("p");
-  line.className = "said";
-  line.append(headline, " ", part("text"), " ", part("numbers"), " ", link, " ", part("files"));
-  const head = document.createElement("div");
-  head.className = "head";
-  head.append(sign, " ", title, " ", part("when"), " ", actions, " ", more);
+  const head = [
+    part("sign", { ariaHidden: "true" }),
+    part("title", {}, words.title),
+    part("when"),
+    part("actions"),
+    part("more", { type: "button", ariaExpanded: "false", hidden: true }, WORDS.card.more),
+  ];
+  const said = [part("headline", {}, words.headline), part("text"), part("numbers"), part("link", { hidden: true }), part("files")];
   root.classList.add("card"); // styles match a class sooner than what is in an element
-  root.replaceChildren(head, bar, " ", part("figure"), line, part("line"), part("streams"), message, part("note"), list);
+  root.replaceChildren(
+    make("div", { className: "head" }, ...apart(head)),
+    part("bar", { max: 100, value: 0, ariaLabel: words.title }),
+    " ",
+    part("figure"),
+    make("p", { className: "said" }, ...apart(said)),
+    part("line"),
+    part("streams"),
+    part("message", { role: "alert" }),
+    part("note"),
+    part("details", { hidden: true }),
+  );
 }
 
-/** @param {Element} element @param {string} name @param {string} value */
-export function set(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+/** With a space after each, as words have. @param {HTMLElement[]} elements */
+function apart(elements) {
+  return elements.flatMap((element) => [element, " "]);
 }

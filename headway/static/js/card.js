@@ -1,8 +1,9 @@
 /** One task in a page: what is known of it, and when that is drawn. */
 
 import { CardDrawing } from "./card-drawing.js";
-import { adopt, set } from "./card-parts.js";
+import { adopt } from "./card-parts.js";
 import WORDS from "./card-words.js";
+import { set } from "./drawn-elements.js";
 import { drawLater, drawNoMore, drawSoon } from "./drawing.js";
 import { watchView } from "./in-view.js";
 import { Pace } from "./pace.js";

@@ -7,6 +7,7 @@ import WORDS from "./card-words.js";
 import { buttonsReason } from "./connection-words.js";
 import { left, phrase, possible } from "./choice-words.js";
 import { ChosenItems } from "./chosen-items.js";
+import { make, write } from "./drawn-elements.js";
 import { fill } from "./format.js";
 import { translated } from "./language.js";
 import { newKey, reason } from "./requests.js";
@@ -178,30 +179,20 @@ function phaseOf({ dataset }) {
   return dataset.phase ?? "";
 }
 
-/** @param {HTMLElement} part @param {string} text */
-function write(part, text) {
-  if (part.textContent !== text) part.textContent = text;
-}
-
 /** @param {HTMLElement} bar */
 function build(bar) {
-  const part = (/** @type {string} */ tag, /** @type {string} */ name) => {
-    const element = document.createElement(tag);
+  /** @param {string} name @param {HTMLElement} element */
+  const part = (name, element) => {
     element.dataset.part = name;
     return element;
   };
-  const all = /** @type {HTMLInputElement} */ (part("input", "all"));
-  all.type = "checkbox";
-  const label = document.createElement("label");
-  label.append(all, ` ${WORDS.choice.all}`);
-  const buttons = document.createElement("span");
-  for (const action of ACTIONS) {
-    const button = document.createElement("button");
-    button.value = action;
-    buttons.append(button, " ");
-  }
-  buttons.dataset.part = "together";
-  const announced = part("p", "said");
-  announced.role = "status";
-  bar.append(label, part("span", "number"), buttons, part("p", "left"), announced);
+  const all = part("all", make("input", { type: "checkbox" }));
+  const buttons = ACTIONS.flatMap((value) => [make("button", { value }), " "]);
+  bar.append(
+    make("label", {}, all, ` ${WORDS.choice.all}`),
+    part("number", make("span")),
+    part("together", make("span", {}, ...buttons)),
+    part("left", make("p")),
+    part("said", make("p", { role: "status" })),
+  );
 }

@@ -1,6 +1,7 @@
 /** The items of a list that a person chooses by check boxes: a range with Shift, none with Escape. */
 
 import WORDS from "./card-words.js";
+import { make } from "./drawn-elements.js";
 import { fill } from "./format.js";
 
 export class ChosenItems {
@@ -109,11 +110,8 @@ function check(item, checked) {
 
 /** @param {string} title */
 function box(title) {
-  const input = document.createElement("input");
-  input.type = "checkbox";
+  const ariaLabel = fill(WORDS.list.choose, { title });
+  const input = make("input", { type: "checkbox", part: "choose", autocomplete: "off", ariaLabel });
   input.dataset.part = "choose";
-  input.part.add("choose");
-  input.autocomplete = "off";
-  input.ariaLabel = fill(WORDS.list.choose, { title });
   return input;
 }

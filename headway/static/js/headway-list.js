@@ -2,6 +2,7 @@
 
 import WORDS from "./card-words.js";
 import { Choice } from "./choice.js";
+import { make } from "./drawn-elements.js";
 import { drawSoon } from "./drawing.js";
 import { fill } from "./format.js";
 import { ADDRESS } from "./list-filters.js";
@@ -29,7 +30,7 @@ export class HeadwayList extends LiveElement {
   static kind = /** @type {const} */ ("list");
 
   #items = new ListItems(this, "");
-  #empty = document.createElement("p");
+  #empty = make("p");
   #counts = new TaskCounts();
   /** @type {(TabTitle | Notifier)[]} what tells of its tasks while the page is out of view */
   #observers = [];
@@ -49,9 +50,7 @@ export class HeadwayList extends LiveElement {
   begin(content, watcher) {
     const openedAt = new Date(watcher.connection.now()).toISOString();
     const { list } = (this.#items = new ListItems(this, openedAt));
-    this.#empty = document.createElement("p");
-    this.#empty.part.add("empty");
-    this.#empty.textContent = WORDS.list.loading;
+    this.#empty = make("p", { part: "empty" }, WORDS.list.loading);
     this.#counts = new TaskCounts();
     const pages = (this.#pages = new ListPages(watcher.server));
     const tools = (this.tools = new ListTools(
@@ -64,7 +63,7 @@ export class HeadwayList extends LiveElement {
       content.append(switchOf(Notifier.offer), switchOf((...parts) => void offerPush(...parts, watcher.server)));
     }
     if (this.hasAttribute("actions")) {
-      const bar = choiceBar();
+      const bar = make("form", { className: "choice", part: "choice", ariaLabel: WORDS.list.chosen });
       list.before(bar);
       this.#items.choice = new Choice(list, bar, watcher);
     }
@@ -185,21 +184,10 @@ function observersOf(server) {
   return [new TabTitle(document), notifier];
 }
 
-function choiceBar() {
-  const bar = document.createElement("form");
-  bar.className = "choice";
-  bar.part.add("choice");
-  bar.ariaLabel = WORDS.list.chosen;
-  return bar;
-}
-
 /** A check box that turns something on and off. @param {(box: HTMLInputElement, label: HTMLElement) => void} offer */
 function switchOf(offer) {
-  const [label, box] = [document.createElement("label"), document.createElement("input")];
-  box.type = "checkbox";
-  label.part.add("notify");
-  label.hidden = true;
-  label.append(box);
+  const box = make("input", { type: "checkbox" });
+  const label = make("label", { part: "notify", hidden: true }, box);
   offer(box, label);
   return label;
 }

@@ -1,6 +1,7 @@
 /** The cards of a `<headway-list>`: an item for each task that it shows, each where it belongs. */
 
 import { PARTS } from "./card-parts.js";
+import { make } from "./drawn-elements.js";
 import { Placing } from "./frame-time.js";
 import { ENDED, arrange, compare, rank } from "./order.js";
 import { asShown } from "./snapshot.js";
@@ -24,7 +25,7 @@ export class ListItems {
   #unplaced = new Set();
   #element;
   #seen;
-  #list = document.createElement("ul");
+  #list = make("ul", { part: "list", role: "list" }); // Safari takes the role away from lists without bullets
   #placing = new Placing();
   /** Takes part in what leaves the list. @type {Choice | undefined} */
   choice;
@@ -36,8 +37,6 @@ export class ListItems {
   constructor(element, seen) {
     this.#element = element;
     this.#seen = seen;
-    this.#list.part.add("list");
-    this.#list.setAttribute("role", "list"); // Safari takes it away from lists without bullets
   }
 
   get list() {
@@ -105,10 +104,7 @@ export class ListItems {
 
   /** @param {string} src */
   #add(src) {
-    const item = document.createElement("li");
-    item.part.add("item");
-    item.append(this.#card(src));
-    return item;
+    return make("li", { part: "item" }, this.#card(src));
   }
 
   /** @param {string} src */

@@ -1,12 +1,18 @@
 /** The tools of an element's list: a search, filters with counts, and the way to older tasks. */
 
 import WORDS from "./card-words.js";
+import { make, makeButton, write } from "./drawn-elements.js";
 import { ADDRESS, FILTERS, ListQuery } from "./list-filters.js";
 
 /** @typedef {import("./task-counts.js").TaskCounts} TaskCounts */
 
 export class ListTools {
-  #search = document.createElement("input");
+  #search = make("input", {
+    type: "search",
+    placeholder: WORDS.list.search,
+    maxLength: 200,
+    ariaLabel: WORDS.list.search_label,
+  });
   /** @type {{button: HTMLButtonElement, phases: readonly string[]}[]} */
   #filters;
   #onQuery;
@@ -19,16 +25,9 @@ export class ListTools {
   constructor(onQuery, onOlder) {
     this.#onQuery = onQuery;
     this.#filters = FILTERS.map(([name, phases]) => ({ button: this.#filter(WORDS.list.phases[name], phases), phases }));
-    this.bar = document.createElement("div");
-    this.bar.hidden = true; // until it is known that there are tasks
-    this.bar.part.add("tools");
-    this.bar.append(this.#navigation(), this.#searchForm());
-    this.older = document.createElement("button");
-    this.older.type = "button";
-    this.older.part.add("older");
-    this.older.textContent = WORDS.list.older;
-    this.older.hidden = true;
-    this.older.addEventListener("click", onOlder);
+    // Hidden until it is known that there are tasks.
+    this.bar = make("div", { part: "tools", hidden: true }, this.#navigation(), this.#searchForm());
+    this.older = Object.assign(makeButton(WORDS.list.older, onOlder), { part: "older", hidden: true });
   }
 
   /** Ask for another list, if it is another one. @param {ListQuery} query */
@@ -44,8 +43,7 @@ export class ListTools {
     for (const { button, phases } of this.#filters) {
       const count = counts.of([...phases]);
       const isCurrent = phases.join() === this.#query.phases.join();
-      const number = /** @type {HTMLElement} */ (button.querySelector("span"));
-      if (number.textContent !== String(count)) number.textContent = String(count);
+      write(/** @type {HTMLElement} */ (button.querySelector("span")), String(count));
       button.ariaPressed = String(isCurrent);
       if (phases[0] === "retrying" || phases[0] === "waiting") button.hidden = !count && !isCurrent;
     }
@@ -53,31 +51,19 @@ export class ListTools {
 
   /** @param {string} name @param {readonly string[]} phases */
   #filter(name, phases) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(`${name} `, document.createElement("span"));
-    button.addEventListener("click", () => this.#ask(phases));
+    const button = makeButton(`${name} `, () => this.#ask(phases));
+    button.append(make("span"));
     return button;
   }
 
   #navigation() {
-    const group = document.createElement("div");
-    group.role = "group";
-    group.ariaLabel = WORDS.list.filters;
-    group.className = "filters";
-    group.append(...this.#filters.map(({ button }) => button));
-    return group;
+    const properties = { role: "group", ariaLabel: WORDS.list.filters, className: "filters" };
+    return make("div", properties, ...this.#filters.map(({ button }) => button));
   }
 
   #searchForm() {
-    const form = document.createElement("form");
     const input = this.#search;
-    input.type = "search";
-    input.placeholder = WORDS.list.search;
-    input.maxLength = 200;
-    input.ariaLabel = WORDS.list.search_label;
-    form.role = "search";
-    form.append(input);
+    const form = make("form", { role: "search" }, input);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#ask(this.#query.phases);

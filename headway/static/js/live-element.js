@@ -5,6 +5,7 @@ import list from "../list.css";
 import { Announcer } from "./announcer.js";
 import WORDS from "./card-words.js";
 import { connectionReason, connectionWords } from "./connection-words.js";
+import { make } from "./drawn-elements.js";
 import { fill } from "./format.js";
 import { translated, withWords } from "./language.js";
 import { parseSource } from "./server.js";
@@ -124,11 +125,8 @@ export class LiveElement extends HTMLElement {
   #begin() {
     const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [ownStyle()];
-    const content = document.createElement("div");
-    const note = (this.#note = document.createElement("p"));
-    content.part.add("content");
-    note.part.add("connection");
-    note.hidden = true;
+    const content = make("div", { part: "content" });
+    const note = (this.#note = make("p", { part: "connection", hidden: true }));
     root.replaceChildren(content, note, ...this.#voice(root));
     const source = this.#source();
     if (typeof source === "string") {
@@ -154,10 +152,8 @@ export class LiveElement extends HTMLElement {
   #voice(root) {
     const around = /** @type {ShadowRoot} */ (root.host.getRootNode()).host;
     if (around instanceof LiveElement) return [];
-    const [polite, alert] = [document.createElement("p"), document.createElement("p")];
-    polite.ariaLive = "polite";
-    alert.role = "alert";
-    polite.className = alert.className = "unseen";
+    const polite = make("p", { ariaLive: "polite", className: "unseen" });
+    const alert = make("p", { role: "alert", className: "unseen" });
     this.announcer = new Announcer(polite, alert);
     return [polite, alert];
   }

@@ -1,6 +1,9 @@
 /** The switch for Web Push: whether this browser is told of the person's tasks while no page is open. */
 
 import WORDS from "./card-words.js";
+import { make } from "./drawn-elements.js";
+import { read } from "./reading.js";
+import { inHex, post } from "./requests.js";
 
 /** @typedef {import("./server.js").Server} Server */
 
@@ -18,7 +21,7 @@ export async function offerPush(box, label, server) {
   if (server.token || (server.origin ?? location.origin) !== location.origin) return;
   const { key } = await ask(server).catch(() => ({ key: null }));
   if (!key) return;
-  const note = document.createElement("span");
+  const note = make("span");
   label.append(` ${WORDS.push.label}`, note);
   /** @param {keyof typeof WORDS.push.unavailable | "" | "failed"} why */
   const say = (why) => {
@@ -95,17 +98,13 @@ async function untilActive({ active, installing, waiting }) {
 }
 
 /** What the server says of its key and of a browser. @param {Server} server @returns {Promise<About>} */
-async function ask(server, device = "") {
-  const response = await fetch(server.at(`/push${device && `?device=${device}`}`), { headers: server.headers });
-  if (!response.ok) throw new Error(`The server refuses: ${response.status}.`);
-  return response.json();
+function ask(server, device = "") {
+  return read(server, `/push${device && `?device=${device}`}`, fetch);
 }
 
 /** @param {Server} server @param {string} method @param {object} body */
 async function change(server, method, body) {
-  const headers = { ...server.headers, "Content-Type": "application/json" };
-  const response = await fetch(server.at("/push"), { method, headers, body: JSON.stringify(body) });
-  if (!response.ok) throw new Error(`The server refuses: ${response.status}.`);
+  await post(server.at("/push"), { method, body, headers: server.headers });
 }
 
 /** The key with which a browser has subscribed, in base64url. @param {PushSubscription} subscription */
@@ -116,6 +115,5 @@ function keyOf({ options }) {
 
 /** @param {string} text */
 async function digest(text) {
-  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return inHex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 }

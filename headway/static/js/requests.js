@@ -25,20 +25,21 @@ export class Refused extends Error {
 }
 
 /**
- * POST, and return what is answered: a snapshot, mostly; null for nothing. Throws Refused when the server says no, and other errors when there
- * is no answer to be had: then the same key again makes sure that nothing is done twice.
+ * POST, and return what is answered: a snapshot, mostly; null for nothing. Throws Refused when the server says no, and
+ * other errors when there is no answer to be had: then the same key again makes sure that nothing is done twice.
  *
  * @param {string} address
  * @param {object} [request]
+ * @param {string} [request.method] another one than POST
  * @param {URLSearchParams | object} [request.body] a form's fields, or an object to send as JSON
  * @param {string} [request.key]
  * @param {Record<string, string>} [request.headers] see Server
  * @returns {Promise<any>}
  */
-export async function post(address, { body, key, headers } = {}) {
+export async function post(address, { method = "POST", body, key, headers } = {}) {
   const form = !body || body instanceof URLSearchParams;
   const response = await fetch(address, {
-    method: "POST",
+    method,
     headers: {
       Accept: "application/json",
       ...headers,
@@ -65,6 +66,10 @@ export function reason(error) {
 
 /** A key for one wish; the wish keeps it until it is fulfilled. */
 export function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is missing on plain http
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return inHex(crypto.getRandomValues(new Uint8Array(16)).buffer); // randomUUID is missing on plain http
+}
+
+/** @param {ArrayBuffer} bytes */
+export function inHex(bytes) {
+  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -6,6 +6,7 @@ import { buttonsReason } from "./connection-words.js";
 import { newKey, reason } from "./requests.js";
 import WORDS from "./card-words.js";
 import { CardFocus } from "./card-focus.js";
+import { make } from "./drawn-elements.js";
 import { TaskQuestion } from "./task-question.js";
 import { openParts } from "./snapshot.js";
 import { requestChange } from "./task-requests.js";
@@ -87,9 +88,9 @@ export class TaskActions {
     if (!started) return;
     this.#key = newKey();
     const { server } = this.#watcher;
-    const link = document.createElement((await opens(server, started.task_id)) ? "a" : "span");
-    if (link instanceof HTMLAnchorElement) link.href = server.pageOf(started.task_id);
-    link.textContent = WORDS.card.new_task;
+    const { new_task } = WORDS.card;
+    const isOpen = await opens(server, started.task_id);
+    const link = isOpen ? make("a", { href: server.pageOf(started.task_id) }, new_task) : new_task;
     const [before, after] = WORDS.card.started_again.split("{task}");
     this.#report.note(before, link, after);
   }

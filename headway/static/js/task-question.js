@@ -1,6 +1,7 @@
 /** The answers that a card offers to its task's question: a button for each choice, or a field for a text. */
 
 import WORDS from "./card-words.js";
+import { make, makeButton } from "./drawn-elements.js";
 import { translated } from "./language.js";
 
 /**
@@ -9,7 +10,7 @@ import { translated } from "./language.js";
  */
 
 export class TaskQuestion {
-  #box = document.createElement("div");
+  #box = make("div", { part: "question", role: "group", hidden: true });
   #asked = "";
   #linkOf;
   #answer;
@@ -23,9 +24,6 @@ export class TaskQuestion {
     this.#linkOf = linkOf;
     this.#answer = answer;
     this.#box.dataset.part = "question";
-    this.#box.part.add("question");
-    this.#box.role = "group";
-    this.#box.hidden = true;
     next.before(this.#box);
   }
 
@@ -47,47 +45,21 @@ export class TaskQuestion {
   /** @param {Question} question @param {string} taskId */
   #controls(question, taskId) {
     const values = valuesOf(question);
-    if (values) return values.map(([words, value]) => this.#button(words, () => this.#answer(question, value)));
-    if (question.schema) return [this.#link(taskId)];
-    return [this.#form(question)];
+    const { answer } = WORDS.actions;
+    if (values) return values.map(([words, value]) => makeButton(words, () => this.#answer(question, value)));
+    if (question.schema) return [make("a", { href: `${this.#linkOf(taskId)}#question` }, answer)];
+    return [this.#form(question, answer)];
   }
 
-  /** @param {string} words @param {() => void} act */
-  #button(words, act) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = words;
-    button.addEventListener("click", ({ detail }) => {
-      if (detail < 2) act();
-    });
-    return button;
-  }
-
-  /** @param {Question} question */
-  #form(question) {
-    const [form, input, button] = [
-      document.createElement("form"),
-      document.createElement("input"),
-      document.createElement("button"),
-    ];
-    input.required = true;
-    input.autocomplete = "off";
-    input.ariaLabel = translated(question.text);
-    button.textContent = WORDS.actions.answer;
-    form.append(input, " ", button);
+  /** @param {Question} question @param {string} words */
+  #form(question, words) {
+    const input = make("input", { required: true, autocomplete: "off", ariaLabel: translated(question.text) });
+    const form = make("form", {}, input, " ", make("button", {}, words));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#answer(question, input.value);
     });
     return form;
-  }
-
-  /** @param {string} taskId */
-  #link(taskId) {
-    const link = document.createElement("a");
-    link.href = `${this.#linkOf(taskId)}#question`;
-    link.textContent = WORDS.actions.answer;
-    return link;
   }
 }
 

@@ -1,6 +1,7 @@
 /** A small form for another time of a task, which a button opens and closes. */
 
 import WORDS from "./card-words.js";
+import { make } from "./drawn-elements.js";
 import { fill } from "./format.js";
 
 const MINUTE_MS = 60_000;
@@ -42,20 +43,17 @@ export class TimeForm {
    * @param {() => void} about.onEscape
    */
   open({ label, title, time, now, onEscape }) {
-    const form = (this.#form = document.createElement("form"));
-    const field = document.createElement("label");
-    const input = document.createElement("input");
-    const save = document.createElement("button");
+    const input = make("input", {
+      type: "datetime-local",
+      required: true,
+      min: wholeMinute(now),
+      max: wholeMinute(now + FARTHEST_MS),
+      value: wholeMinute(Math.max(now, Date.parse(time ?? "") || now)),
+    });
+    const { save, save_of } = WORDS.time_form;
+    const button = make("button", { ariaLabel: fill(save_of, { title }) }, save);
+    const form = (this.#form = make("form", {}, make("label", {}, label, " ", input), " ", button));
     form.dataset.part = "change";
-    field.append(label, " ", input);
-    input.type = "datetime-local";
-    input.required = true;
-    input.min = wholeMinute(now);
-    input.max = wholeMinute(now + FARTHEST_MS);
-    input.value = wholeMinute(Math.max(now, Date.parse(time ?? "") || now));
-    save.textContent = WORDS.time_form.save;
-    save.setAttribute("aria-label", fill(WORDS.time_form.save_of, { title }));
-    form.append(field, " ", save);
     form.addEventListener("keydown", ({ key }) => key === "Escape" && onEscape());
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -3,6 +3,7 @@
  * histories and logs: so following one is a form, whose answer keeps the token in a cookie and leads to the address.
  */
 
+import { make } from "./drawn-elements.js";
 import { read } from "./reading.js";
 
 /** @typedef {import("./server.js").Server} Server */
@@ -52,16 +53,12 @@ export async function opens(server, taskId) {
  */
 export function visit(server, path, target) {
   if (!server.token) return void window.open(server.at(path), target || "_self");
-  const form = document.createElement("form");
-  form.hidden = true;
-  form.method = "post";
-  form.action = server.at("/tokens");
-  form.target = target;
-  for (const [name, value] of Object.entries({ token: server.token, path })) {
-    const field = document.createElement("input");
-    Object.assign(field, { type: "hidden", name, value });
-    form.append(field);
-  }
+  const fields = Object.entries({ token: server.token, path });
+  const form = make(
+    "form",
+    { hidden: true, method: "post", action: server.at("/tokens"), target },
+    ...fields.map(([name, value]) => make("input", { type: "hidden", name, value })),
+  );
   document.body.append(form);
   form.submit();
   form.remove();
