@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from headway.snapshot import Phase
 from headway.store.records import Records
@@ -82,6 +82,27 @@ def test_filters_and_a_search_show_what_the_server_finds_and_what_comes(
     page.get_by_role("searchbox").fill("")
     page.keyboard.press("Enter")
     expect(items(page)).to_have_count(4)
+
+
+def test_counts_that_come_late_do_not_stay(
+    page: Page, web_address: str, shared_records: Records, owner: str
+):
+    """The answer to a filter was made before a task was started, and comes after it."""
+
+    def hold_back(route: Route) -> None:
+        response = route.fetch()
+        start(shared_records, owner, "Import of May")
+        expect(page.get_by_role("button", name="All 2")).to_be_visible()
+        route.fulfill(response=response)
+
+    page.route("**/tasks?phase=failed", hold_back)
+    page.goto(f"{web_address}/yours")
+
+    with page.expect_response("**/tasks?phase=failed"):
+        page.get_by_role("button", name="Failed 0").click()
+
+    expect(page.locator("headway-list")).to_contain_text("Nothing matches.")
+    expect(page.get_by_role("button", name="All 2")).to_be_visible()
 
 
 def test_older_tasks_are_shown_page_by_page(

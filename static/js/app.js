@@ -23,7 +23,6 @@ import WORDS from "./words.js";
  * @typedef {import("headway/connection.js").ConnectionState} ConnectionState
  */
 
-const REFRESH_MS = 500; // after which counts that nobody can move on are read again
 const CHIP_GRACE_MS = 300; // a check that is answered sooner is no loss of connection
 
 const HINTS = { worker: WORDS.worker_hint, resume: WORDS.resume_hint };
@@ -58,24 +57,15 @@ function showTasks() {
   const notifier = new Notifier((taskId) => PAGE.pageOf(taskId));
   Notifier.offer(/** @type {HTMLInputElement} */ (find("#notify input")), find("#notify"));
   void offerPush(/** @type {HTMLInputElement} */ (find("#push input")), find("#push"), PAGE);
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let refresh;
-  const refreshSoon = () => {
-    clearTimeout(refresh);
-    refresh = setTimeout(() => watcher.refreshList(), REFRESH_MS);
-  };
   /** @type {import("headway/tracked-tasks.js").OnMine} */
   const receive = (snapshot, taskId, isForgotten) => {
     const labels = watcher.connection.labelsOf(snapshot?.name ?? "");
     for (const part of [list, announcer, titles, notifier]) {
       if (!snapshot) part.remove(taskId, isForgotten);
-      else if (part.receive(snapshot, labels)) refreshSoon();
+      else if (part.receive(snapshot, labels)) watcher.refreshListSoon();
     }
   };
-  watcher.watchMine(receive, (counts) => {
-    clearTimeout(refresh);
-    list.settle(counts, watcher.connection.now());
-  });
+  watcher.watchMine(receive, (counts) => list.settle(counts, watcher.connection.now()));
   showDoubt(list);
   for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("#new form"))) {
     const taskForm = new TaskForm(form, {

@@ -23,8 +23,6 @@ import { visit } from "./token-links.js";
  * @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher
  */
 
-const REFRESH_MS = 500; // after which counts that nobody can move on are read again
-
 /** The events of its tasks bubble through it. */
 export class HeadwayList extends LiveElement {
   static kind = /** @type {const} */ ("list");
@@ -39,8 +37,6 @@ export class HeadwayList extends LiveElement {
   /** @type {ListTools | undefined} */
   tools;
   #drawTools = () => this.#showTools();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #refresh;
 
   get isFilled() {
     return this.#items.size > 0;
@@ -73,7 +69,6 @@ export class HeadwayList extends LiveElement {
         else this.#lose(taskId, isForgotten);
       },
       (counts) => {
-        clearTimeout(this.#refresh);
         this.#counts.read(counts, watcher.connection.now());
         if (pages.query.isWhole) this.#empty.textContent = WORDS.list.none;
         this.#showTools();
@@ -81,7 +76,6 @@ export class HeadwayList extends LiveElement {
     );
     tools.ask(ADDRESS.read());
     return () => {
-      clearTimeout(this.#refresh);
       for (const observer of this.#observers.splice(0)) observer.stop();
       stop();
     };
@@ -115,9 +109,11 @@ export class HeadwayList extends LiveElement {
   async #readPage(watcher) {
     const pages = /** @type {ListPages} */ (this.#pages);
     try {
+      const { moves } = this.#counts;
       const answer = await pages.read();
       if (!answer) return;
       this.#counts.read(answer.counts, watcher.connection.now());
+      if (this.#counts.moves > moves) watcher.refreshListSoon(); // what was answered may be from before
       for (const task of answer.tasks) this.#take(normalize(task), watcher);
       this.#empty.textContent = pages.query.isWhole ? WORDS.list.none : WORDS.list.no_match;
     } catch (error) {
@@ -147,10 +143,7 @@ export class HeadwayList extends LiveElement {
     const shown = asShown(snapshot);
     this.announcer?.receive(shown, labels);
     for (const observer of this.#observers) observer.receive(shown, labels);
-    if (this.#counts.receive(snapshot)) {
-      clearTimeout(this.#refresh);
-      this.#refresh = setTimeout(() => watcher.refreshList(), REFRESH_MS);
-    }
+    if (this.#counts.receive(snapshot)) watcher.refreshListSoon();
     const known = this.#items.get(task_id);
     const { query } = /** @type {ListPages} */ (this.#pages);
     if (known?.snapshot.phase === snapshot.phase) return void this.#take(snapshot, watcher);

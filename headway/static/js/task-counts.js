@@ -8,6 +8,8 @@ export class TaskCounts {
   /** @type {Map<string, string>} by task id, its phase */
   #phases = new Map();
   #readAt = "";
+  /** How often a snapshot has moved the counts on. */
+  moves = 0;
 
   /**
    * Take in counts of all tasks, as read at this time.
@@ -70,5 +72,6 @@ export class TaskCounts {
   /** @param {string} phase @param {number} n */
   #add(phase, n) {
     this.#counts[phase] = Math.max(0, (this.#counts[phase] ?? 0) + n);
+    this.moves++;
   }
 }

@@ -13,10 +13,14 @@ import { TrackedTasks } from "./tracked-tasks.js";
  * @typedef {import("./tracked-tasks.js").OnMine} OnMine
  */
 
+const REFRESH_MS = 500;
+
 export class TaskWatcher {
   #tasks = new TrackedTasks();
   #subscriber;
   #poller;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #refresh;
 
   /**
    * @param {import("./connection.js").Connection} connection
@@ -28,6 +32,7 @@ export class TaskWatcher {
     this.server = connection.address;
     this.#subscriber = new Subscriber(connection, this.#tasks, random);
     this.#poller = new Poller(connection, this.#tasks, get, random);
+    this.#tasks.readListeners.add(() => clearTimeout(this.#refresh));
     connection.on("snapshot", (snapshot) => this.receive(snapshot));
     connection.on("forgotten", ({ task_id, version }) => this.#tasks.forget(task_id, version));
   }
@@ -98,9 +103,10 @@ export class TaskWatcher {
     await this.#poller.read(`/status?${new URLSearchParams({ task_id: taskId })}`);
   }
 
-  /** Read the list again, for its counts. */
-  refreshList() {
-    this.#subscriber.askForListAgain();
+  /** Have the list read again soon, unless that happens anyway: its counts may be wrong. */
+  refreshListSoon() {
+    clearTimeout(this.#refresh);
+    this.#refresh = setTimeout(() => this.#subscriber.askForListAgain(), REFRESH_MS);
   }
 
   /** Whether nobody listens. */
@@ -110,6 +116,7 @@ export class TaskWatcher {
 
   /** Ask no more, and close the connection, for good. */
   close() {
+    clearTimeout(this.#refresh);
     this.#subscriber.close();
     this.#poller.close();
     this.connection.close();
