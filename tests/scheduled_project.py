@@ -33,3 +33,9 @@ def tick() -> None:
 @celery.task(bind=True, name="beaten")
 def beaten(self) -> None:
     note("beaten", self.request.id)
+
+
+@celery.task(bind=True, name="lasts")
+def lasts(self, seconds: float) -> None:
+    note("lasting", self.request.id)
+    time.sleep(seconds)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import sys
 import time
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from celery import Celery
 
 from headway.store.records import Records
 from tests.bodies import read
@@ -34,8 +37,8 @@ class Shop:
         self._records = Records(self._client, 7)
         stack.callback(self._client.close)
 
-    def worker(self, ahead: int) -> Process:
-        env = self._env(ahead)
+    def worker(self, ahead: int, **env: str) -> Process:
+        env = self._env(ahead) | env
         # Elsewhere than in the root, where processes are forked of one whose clock is right.
         started = worker(self._folder, env, "celery", PROJECT, root=self._folder)
         return self._stack.enter_context(running(started))
@@ -47,6 +50,15 @@ class Shop:
         log = self._folder / f"{name}.log"
         started = Process([*command, *options], log, self._env(ahead), root=self._folder)
         return self._stack.enter_context(running(started))
+
+    def start_lasting(self, seconds: float) -> None:
+        """Return when a worker runs a task that lasts so long."""
+        with Celery(broker=self._url, set_as_current=False) as client:
+            client.send_task("lasts", (seconds,))
+        wait_for(lambda: self.runs("lasting"))
+
+    def queued(self) -> int:
+        return int(self._client.llen("celery"))
 
     def runs(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(run) for run in self._client.lrange(name, 0, -1)]
@@ -88,3 +100,17 @@ def test_each_time_has_one_run_whatever_the_workers_clocks_and_beat_runs_beside(
     # A time comes each second, so more runs than seconds would be two of one time.
     assert len(ids) <= math.floor(started[-1]) - math.floor(started[0]) + 2
     assert len(set(beaten)) == len(beaten) == sent
+
+
+def test_a_worker_starts_nothing_more_while_it_finishes_what_runs(valkey: Valkey, tmp_path: Path):
+    """Nobody takes what it would start: with the next worker all of it would run at once."""
+    with ExitStack() as stack:
+        shop = Shop(valkey, tmp_path, stack)
+        worker = shop.worker(0, REMAP_SIGTERM="")
+        wait_for(lambda: shop.runs("ticks"))
+        shop.start_lasting(FEW)
+
+        worker.popen.send_signal(signal.SIGTERM)
+        worker.popen.wait(60)
+
+        assert shop.queued() <= 1, "a run for each second of the shutdown"

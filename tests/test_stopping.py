@@ -22,18 +22,28 @@ LONG = "300"
 FOR_EVER = 600.0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def control_shutdown() -> None:
+    """Stop all workers as `celery control shutdown` does."""
+    with tasks.celery.connection_for_write() as connection:
+        tasks.celery.control.shutdown(connection=connection)
+
+
+@pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGINT, "control"])
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_warm_shutdown_finishes_what_runs_and_holds_it_meanwhile(
-    pool: str, number: signal.Signals, valkey: Valkey, tmp_path: Path
+    pool: str, way: signal.Signals | str, valkey: Valkey, tmp_path: Path
 ):
     with project(pool, valkey, tmp_path, REMAP_SIGTERM="", LEASE_SECONDS="4") as stops:
         task_id, counts = stops.start(tasks.neighbour, 8)
         stops.reached(task_id, Phase.RUNNING)
 
-        stops.process.popen.send_signal(number)
-        # it takes nothing more
-        wait_for(lambda: stops.records.client.zcard("headway:workers") == 0)
+        if isinstance(way, signal.Signals):
+            stops.process.popen.send_signal(way)
+        else:
+            control_shutdown()
+        # It takes nothing more, and says so while the task still runs.
+        wait_for(lambda: stops.records.queries.overview()["workers"] == 0)
+        assert stops.snapshot(task_id).phase == Phase.RUNNING
         with running(stops.worker()):
             end = stops.end_of(task_id)
             stops.process.popen.wait(20)

@@ -18,6 +18,7 @@ from math import inf
 from types import FrameType
 from typing import Any
 
+from celery import bootsteps
 from celery.apps.worker import REMAP_SIGTERM
 from celery.concurrency.base import BasePool
 from celery.exceptions import WorkerTerminate
@@ -76,12 +77,20 @@ class PlannedStop:
     @property
     def is_begun(self) -> bool:
         """Whether the worker has been told to stop, and is to take no more tasks."""
-        return self._deadline < inf or _celery_stops()
+        return (
+            self._deadline < inf
+            or _is_set(state.should_stop)
+            or _is_set(state.should_terminate)
+            or self._worker.blueprint.state != bootsteps.RUN  # as after `celery control shutdown`
+        )
 
     @property
     def may_release(self) -> bool:
-        """Whether what runs may go back to its queue: this worker would not take it again."""
-        return self._may_release.is_set() or _celery_stops()
+        """Whether what runs may go back to its queue: this worker would not take it again.
+
+        Not in Celery's warm shutdown, which finishes what runs.
+        """
+        return self._may_release.is_set() or _is_set(state.should_terminate)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._number = signal.Signals(number)
@@ -144,9 +153,9 @@ class PlannedStop:
             self._worker.hub.call_soon(duty)
 
 
-def _celery_stops() -> bool:
-    flags = state.should_stop, state.should_terminate
-    return any(flag not in (None, False) for flag in flags)
+def _is_set(flag: int | bool | None) -> bool:
+    """Whether Celery has set one of its flags: to an exit code, of which 0 is one."""
+    return flag is not None and flag is not False
 
 
 def can_end_runs(pool: Any) -> bool:
