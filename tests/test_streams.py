@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from io import UnsupportedOperation
 from types import SimpleNamespace
 from typing import Any
 
@@ -256,6 +259,15 @@ def test_streams_refuse_what_makes_no_sense(celery: Celery):
             progress.stream(f"stream-{n}")
         with pytest.raises(ValueError, match="at most 16"):
             progress.stream("one-more")
+
+    run(celery, body)
+
+
+def test_a_program_cannot_write_to_a_stream_and_is_told_what_can(celery: Celery):
+    def body() -> None:
+        out = progress.stream("answer")
+        with pytest.raises(UnsupportedOperation, match=r"progress\.run\(command\)"):
+            subprocess.run([sys.executable, "-c", ""], stdout=out, check=True)
 
     run(celery, body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable
+from io import UnsupportedOperation
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +13,10 @@ from headway.celery.run.runs import Run
 
 MAX_UNSENT_CHARS = 256 * 1024  # of one stream; beyond it the task waits until Redis has some
 WAIT_SECONDS = 0.5  # after which a task that waits looks whether it has to end
+NO_DESCRIPTOR = (
+    "A stream of a task has no file descriptor: run a program by progress.run(command), "
+    "or write what it prints, line by line, from its stdout=PIPE."
+)
 
 
 class TextStream:
@@ -79,6 +84,10 @@ class TextStream:
     def isatty(self) -> bool:
         """Return False."""
         return False
+
+    def fileno(self) -> int:
+        """Raise UnsupportedOperation, as `io.StringIO` does, which a program's `stdout=` calls."""
+        raise UnsupportedOperation(NO_DESCRIPTOR)
 
     def __enter__(self) -> TextStream:
         return self
