@@ -15,6 +15,7 @@ from app.celery_settings import celery_settings
 from app.services import ROOT
 from app.settings import LIMITS
 from headway import FailFastCelery
+from headway.secrets import is_secret, set_secrets
 from headway.texts import add_translations
 from headway.views import protect
 
@@ -33,6 +34,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     }
     # Loaded with the overrides, so that what is derived from one follows it.
     loaded = config.load({**os.environ, **scalars})
+    set_secrets("MAIL_PASSWORD", filter(is_secret, [loaded["MAIL_PASSWORD"]]), app)
     app.config.update(loaded)
     app.config.update({key: value for key, value in overrides.items() if key not in loaded})
     app.config.update(

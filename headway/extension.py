@@ -193,7 +193,7 @@ class Headway(AppTasks):
             app.config.setdefault(name, default)
         self._apps.add(app)
         masking.hide_tokens(*LOGS_OF_REQUESTS)
-        masking.set_secrets("init_app", filter(is_secret, map(os.fsdecode, _keys_of(app))))
+        masking.set_secrets("init_app", filter(is_secret, map(os.fsdecode, _keys_of(app))), app)
         state = app.extensions[KEY] = _state_for(app, celery, backend)
         remember_app(celery, app)
         make_default(celery)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
+from weakref import WeakKeyDictionary
 
 from headway import tokens
 
@@ -37,20 +38,32 @@ MAX_OPEN_CHARS = 4096  # of such a beginning
 LOCAL_PART = re.compile(r"[\w.!#$%&'+/=?^`{|}~-]{1,64}(?=@)")
 OPEN_LOCAL_PART = re.compile(r"[\w.!#$%&'+/=?^`{|}~-]{1,64}\Z")
 
-_known: dict[str, frozenset[str]] = {}  # by source, its secrets in all their forms
+
+class Process:
+    """Holds the secrets that belong to no one app."""
+
+
+# By holder and source, secrets in all their forms.
+_known: WeakKeyDictionary[object, dict[str, frozenset[str]]] = WeakKeyDictionary()
 _forms: tuple[str, ...] = ()  # the same together, the longest first
 _encoded: tuple[bytes, ...] = ()
 _beginnings: frozenset[str] = frozenset()  # of all forms
 _hides_addresses = False
 
 
-def set_secrets(source: str, secrets: Iterable[str]) -> None:
-    """Mask these secrets from now on, instead of those given before for this source."""
+def set_secrets(source: str, secrets: Iterable[str], holder: object = None) -> None:
+    """Mask these secrets from now on, instead of those given before for this source.
+
+    With a `holder`, an app whose secrets they are, instead of those of this app alone, and for as
+    long as it lives: of two apps in a process each keeps its own.
+    """
     global _forms, _encoded, _beginnings
-    _known[source] = frozenset(
+    held = _known.setdefault(Process if holder is None else holder, {})
+    held[source] = frozenset(
         form for secret in secrets if len(secret) >= MIN_FORM_CHARS for form in forms(secret)
     )
-    _forms = tuple(sorted(frozenset().union(*_known.values()), key=len, reverse=True))
+    known = {form for each in _known.values() for found in each.values() for form in found}
+    _forms = tuple(sorted(known, key=len, reverse=True))
     _encoded = tuple(form.encode(errors="surrogateescape") for form in _forms)
     _beginnings = frozenset(form[:size] for form in _forms for size in range(1, len(form)))
 

@@ -40,7 +40,7 @@ def create_app(celery: Celery, *, url_prefix: str, async_mode: str, trusted_prox
     if not secret:
         raise ConfigError(NO_SECRET)
     old_secrets = _words(_setting(celery, "HEADWAY_SECRET_KEY_FALLBACKS"))
-    masking.set_secrets("HEADWAY_SECRET_KEY", filter(is_secret, [secret, *old_secrets]))
+    masking.set_secrets("HEADWAY_SECRET_KEY", filter(is_secret, [secret, *old_secrets]), app)
     refuse_weak("HEADWAY_SECRET_KEY", [secret])
     refuse_weak("HEADWAY_SECRET_KEY_FALLBACKS", old_secrets)
     app.config.update(

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import hypothesis
 import pytest
@@ -265,7 +265,7 @@ def secrets_are_known_in_their_file_alone() -> Iterator[None]:
     Their keys are random, and a stream holds back a text's end where it may begin one of them.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(masking, "_known", {})
+        patch.setattr(masking, "_known", WeakKeyDictionary())
         patch.setattr(masking, "_forms", ())
         patch.setattr(masking, "_encoded", ())
         patch.setattr(masking, "_beginnings", frozenset())

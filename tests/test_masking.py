@@ -87,6 +87,23 @@ def test_what_is_no_secret_any_more_is_told():
     assert masking.mask("one secret, another secret") == "one secret, ***"
 
 
+class App:
+    """Holds secrets."""
+
+
+def test_each_app_keeps_its_own_secrets_as_long_as_it_lives():
+    first = App()
+    second = App()
+    masking.set_secrets("test", ["one secret"], first)
+    masking.set_secrets("test", ["another secret"], second)
+
+    assert masking.mask("one secret, another secret") == "***, ***"
+
+    del first
+    masking.set_secrets("test", [])
+    assert masking.mask("one secret, another secret") == "one secret, ***"
+
+
 @pytest.mark.parametrize("secret", ["", "a", "abc"])
 def test_what_is_part_of_any_word_is_left(secret: str):
     masking.set_secrets("test", [secret])

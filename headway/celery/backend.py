@@ -240,10 +240,10 @@ def _mask_secrets(app: Any) -> None:
     found = [app.conf.get(name) or () for name in BROKER_SETTINGS]  # of each a URL, or several
     urls = chain.from_iterable([each] if isinstance(each, str) else each for each in found)
     passwords = masking.passwords_in(";".join(map(str, urls)))
-    masking.set_secrets("broker", filter(is_secret, passwords))
+    masking.set_secrets("broker", filter(is_secret, passwords), app)
     with suppress(ConfigError):  # the project signs no tokens
         keys = secrets_of(app.conf)
-        masking.set_secrets(settings.TOKEN_SECRET.name, filter(is_secret, keys))
+        masking.set_secrets(settings.TOKEN_SECRET.name, filter(is_secret, keys), app)
 
 
 def _checked_url(app: Any, url: str | None) -> str:
@@ -255,7 +255,7 @@ def _checked_url(app: Any, url: str | None) -> str:
         url = normalize(url or "")
     except BadURL as error:
         raise ImproperlyConfigured(f"{redis_setting(app)} {error}") from None
-    masking.set_secrets("result_backend", masking.passwords_in(url))
+    masking.set_secrets("result_backend", masking.passwords_in(url), app)
     if app.conf.redis_backend_use_ssl:
         why = f"put its options into the URL of {redis_setting(app)}, which begins with rediss://"
         raise ImproperlyConfigured(f"redis_backend_use_ssl cannot be used with LiveBackend: {why}.")

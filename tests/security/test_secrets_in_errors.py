@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -19,13 +18,6 @@ from headway.tokens import token
 from tests.security.test_every_endpoint import BROWSER, JSON, path_of, rules
 
 MARKED = "märked/pass=word&7"
-
-
-@pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    yield
-    for source in ("broker", "headway_secret_key", "init_app"):
-        masking.set_secrets(source, [])
 
 
 @pytest.fixture
@@ -115,3 +107,32 @@ def test_the_secrets_of_a_flask_app_are_masked_from_the_start(
     Headway().init_app(app, celery=celery)
 
     assert masking.mask(f"the key is {MARKED}") == "the key is ***"
+
+
+def shop(redis_url: str, secret: str) -> Flask:
+    """Return an app of a library's user, with all the secrets that it may have."""
+    celery = Celery("shop", backend=f"headway+{redis_url}", set_as_current=False)
+    celery.conf.update(
+        broker_url=f"amqp://ops:{secret}-broker@queue/shop", headway_secret_key=f"{secret}-tokens"
+    )
+    app = Flask("shop")
+    app.config["SECRET_KEY"] = f"{secret}-sessions"
+    Headway().init_app(app, celery=celery)
+    return app
+
+
+def test_a_second_app_in_the_process_uncovers_no_secret_of_the_first(redis_url: str):
+    apps = [shop(redis_url, name) for name in ("märked-first", "märked-second")]
+
+    for name in ("märked-first", "märked-second"):
+        said = f"{name}-broker, {name}-tokens, {name}-sessions"
+        assert masking.mask(said) == "***, ***, ***"
+    assert len(apps) == 2
+
+
+def test_a_second_reference_app_uncovers_no_password_of_the_first(env: dict[str, str]):
+    logins = {"MAIL_SERVER": "mail.example", "MAIL_USERNAME": "ops"}
+    apps = [create_app({**env, **logins, "MAIL_PASSWORD": f"märked-mail-{n}"}) for n in (1, 2)]
+
+    assert masking.mask("märked-mail-1, märked-mail-2") == "***, ***"
+    assert len(apps) == 2
