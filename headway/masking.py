@@ -18,20 +18,21 @@ from urllib.parse import quote, quote_plus, unquote
 from weakref import WeakKeyDictionary
 
 from headway import tokens
+from headway.credentials import (
+    CUT_URL,
+    MASK,
+    MAX_OPEN_CHARS,
+    MIN_TOKEN_CHARS,
+    begun_mark,
+    open_start,
+    starts_across,
+    without_credentials,
+)
 
-MASK = "***"
 MIN_FORM_CHARS = 4  # anything shorter is part of too many words
-# Up to the last @ before a slash or a space: a password may hold one itself. What comes before
-# "://" is not searched: a pattern that begins with a word would look through a long word once from
-# each of its characters.
-USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 IN_URL = re.compile(r"://[^:@\s]*:(\S*)@")
-CUT_USERINFO = re.compile(r"(?<=://)[^\s/]*\Z")  # its @ may be in what was cut off
-
-# What may go on as a token, or as the `user:password@` of a URL.
-OPEN = re.compile(r"(?:h(?:w(?:t(?:_[\w.-]*)?)?)?|:(?:/(?:/[^\s/]*)?)?)\Z")
-WHOLE = re.compile(r"hwt_[\w.-]+|://[^\s/]*@")
-MAX_OPEN_CHARS = 4096  # of such a beginning
+# What may go on as a token.
+OPEN_TOKEN = re.compile(r"h(?:w(?:t(?:_[\w.-]*)?)?)?\Z")
 
 # The local part of an email address (at most 64 characters by RFC 5321), and, at the end of a text
 # that goes on, what may become one.
@@ -109,6 +110,7 @@ def forms(secret: str, username: str = "") -> list[str]:
     quoted |= {json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)}
     found = quoted | {json.dumps(form, ensure_ascii=False)[1:-1] for form in quoted}  # quoted twice
     found |= percent | {re.sub("%..", lambda code: code[0].lower(), form) for form in percent}
+    found |= {raw.hex(), raw.hex().upper()}
     found |= {base64.b64encode(raw).decode(), base64.b64encode(plain).decode()}
     found |= {
         quopri.encodestring(raw, header=header).decode().replace("=\n", "")
@@ -141,12 +143,16 @@ def without_secret(text: str, secret: str, username: str = "") -> str:
 
 
 def mask(text: str) -> str:
-    """Mask the secrets, `user:password@` in any URL and, if so set, email addresses."""
+    """Mask the secrets, other credentials and, if so set, email addresses.
+
+    Credentials are `user:password@` in any URL, `password=...` and the like, tokens, and what
+    follows `Authorization: Basic` or `Bearer`.
+    """
     return without_addresses(_without_secrets(text))
 
 
 def _without_secrets(text: str) -> str:
-    text = USERINFO.sub(f"{MASK}@", text)
+    text = without_credentials(text)
     if tokens.PREFIX in text:
         text = tokens.TOKEN.sub(MASK, text)
     for form in _forms:
@@ -160,11 +166,32 @@ def head(text: str, limit: int) -> str:
 
     So no part of a secret is left at the end.
     """
-    margin = len(_forms[0]) if _forms else 0
+    margin = max(MIN_TOKEN_CHARS, len(_forms[0]) if _forms else 0)
     known = mask(text[: limit + margin])
     if len(text) > limit + margin:
         limit = min(limit, max(0, len(known) - margin))  # a secret may have been cut there
-    return CUT_USERINFO.sub("", known[:limit])
+    return CUT_URL.sub(r"\1", known[:limit])
+
+
+class MaskedStream:
+    """Masks a text that comes in pieces, whichever way they part a secret.
+
+    `held_back` is the end of what has come that may turn out to be a secret's beginning. What only
+    leads to one, as `password=` does, is no secret and is not held back.
+    """
+
+    def __init__(self, held_back: str = "") -> None:
+        self.held_back = held_back
+        self._mark = ""  # by which what comes next may be a credential
+
+    def feed(self, piece: str, *, is_last: bool) -> str:
+        """Return what can be shown by now, masked."""
+        text = self._mark + self.held_back + piece
+        end = len(text) if is_last else max(len(self._mark), closed_end(text))
+        shown = mask(text[:end]).removeprefix(self._mark)
+        self.held_back = text[end:]
+        self._mark = begun_mark(text[:end])
+        return shown
 
 
 def closed_end(text: str) -> int:
@@ -173,8 +200,9 @@ def closed_end(text: str) -> int:
     What comes before it can be masked by itself, whatever follows the text.
     """
     tail = text[-MAX_OPEN_CHARS:]
-    open_tail = OPEN.search(tail)
-    end = len(text) - len(open_tail[0]) if open_tail else len(text)
+    end = open_start(text)
+    if token := OPEN_TOKEN.search(tail):
+        end = min(end, len(text) - len(token[0]))
     if _hides_addresses and (address := OPEN_LOCAL_PART.search(tail)):
         end = min(end, len(text) - len(address[0]))
     longest = len(_forms[0]) if _forms else 0
@@ -193,9 +221,10 @@ def _starts_across(text: str, end: int) -> Iterator[int]:
         start = text.find(form, max(0, end - len(form) + 1), end + len(form) - 1)
         if start >= 0:
             yield start
-    for found in WHOLE.finditer(text, max(0, end - MAX_OPEN_CHARS)):
+    for found in tokens.TOKEN.finditer(text, max(0, end - MAX_OPEN_CHARS)):
         if found.start() < end < found.end():
             yield found.start()
+    yield from starts_across(text, end)
 
 
 def holds_secret(text: str | bytes) -> bool:

@@ -159,10 +159,8 @@ def one_line(value: Any) -> str:
     """Return `value` as one line of at most MAX_TEXT characters, of its first MAX_READ_CHARS."""
     whole = str(value).strip()
     is_read = len(whole) <= MAX_READ_CHARS
-    head = masking.without_addresses(whole) if is_read else masking.head(whole, MAX_READ_CHARS)
-    line = " ".join(head.split())
-    if line != head:  # a secret may contain spaces that were just collapsed
-        line = " ".join(masking.mask(head).split())
+    head = masking.mask(whole) if is_read else masking.head(whole, MAX_READ_CHARS)
+    line = " ".join(head.split())  # masked before: a secret may hold spaces that go here
     return line if len(line) <= MAX_TEXT and is_read else masking.head(line, MAX_TEXT - 1) + "…"
 
 
@@ -180,7 +178,7 @@ def visible_line(text: str) -> str:
 
 def title_line(text: str) -> str:
     """Return `text` as a title: one line of visible characters, at most MAX_TITLE_CHARS."""
-    line = masking.without_addresses(visible_line(text))
+    line = masking.mask(visible_line(text))
     return line if len(line) <= MAX_TITLE_CHARS else line[: MAX_TITLE_CHARS - 1] + "…"
 
 

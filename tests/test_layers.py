@@ -18,6 +18,7 @@ LAYERS = [
     "headway.patching",
     "headway.settings",
     "headway.tokens",
+    "headway.credentials",
     "headway.masking",
     "headway.weak_secrets",
     "headway.tcp",

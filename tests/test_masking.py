@@ -54,6 +54,8 @@ FORMS: dict[str, Callable[[str], str]] = {
     ),
     "form": quote_plus,
     "html": html.escape,
+    "hex": lambda text: text.encode().hex(),
+    "hex, upper case": lambda text: text.encode().hex().upper(),
 }
 
 
@@ -155,6 +157,8 @@ def test_masking_costs_linear_time():
     began = time.thread_time()
 
     masking.mask("pässwort" * 500_000 + "://" * 100_000)
+    masking.mask("password=" * 100_000 + "'password': '" * 100_000 + "password=)" + ")" * 500_000)
+    masking.mask("%3A%2F%2F" * 100_000 + "Authorization: Basic " * 100_000)
 
     assert time.thread_time() - began < 2.0
 

@@ -29,8 +29,8 @@ class StreamSender:
         self._run = run
         self._backend = run.task.backend
         self._max_bytes = int(settings.STREAM_MAX_BYTES.read(self._backend.app.conf))
-        # The end of the text, where it may begin a secret; at first, that of the last save.
-        self.held_back: str = run.checkpoint.held_back(stream.name)
+        # It holds back what may begin a secret; at first, the end of the text at the last save.
+        self.masked = masking.MaskedStream(run.checkpoint.held_back(stream.name))
         self._taken = 0  # characters of what is unsent
         self._unsent = b""
         self.sent = 0  # bytes of this attempt in Redis
@@ -118,10 +118,7 @@ class StreamSender:
     def _take(self, is_last: bool) -> None:
         text = self.stream.take()
         self._taken += len(text)
-        text = self.held_back + text
-        end = len(text) if is_last else masking.closed_end(text)
-        self.held_back = text[end:]
-        data = masking.mask(text[:end]).encode("utf-8", "replace")
+        data = self.masked.feed(text, is_last=is_last).encode("utf-8", "replace")
         self._unsent += data
         if (overflow := self._overflow) is not None:
             overflow.add(data)

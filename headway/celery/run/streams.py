@@ -93,7 +93,7 @@ class RunStreams:
                 pass
         senders = self._senders.items()
         return StreamEnds(
-            {name: sender.held_back for name, sender in senders if sender.held_back},
+            {name: held for name, sender in senders if (held := sender.masked.held_back)},
             {name: sender.file_size for name, sender in senders if _needs_file(sender)},
             {name: _sent(sender) for name, sender in senders},
         )
@@ -126,7 +126,9 @@ class RunStreams:
 
 def _needs_file(sender: StreamSender) -> bool:
     """Whether what was sent, or is held back, may need the file that takes what is too much."""
-    return sender.overflow is not None and (sender.file_size is not None or sender.held_back != "")
+    return sender.overflow is not None and (
+        sender.file_size is not None or sender.masked.held_back != ""
+    )
 
 
 def _sent(sender: StreamSender) -> int:

@@ -24,6 +24,7 @@ from headway.celery.storing.attempts import (
 from headway.celery.storing.fencing import delivery_of
 from headway.celery.storing.report_fields import cut_report, fields_of
 from headway.celery.storing.results import Packed, pack
+from headway.credentials import may_hold_credentials
 from headway.shapes import AttemptFailure, Changes, TaskError
 from headway.snapshot import Phase, error_line
 from headway.store.model import MAX_CALL_BYTES, StateWrite
@@ -41,6 +42,16 @@ def attempt_failure(traceback: str | None, request: Context | None) -> AttemptFa
     environment = f"{worker} · {versions}" if isinstance(worker, str) else versions
     masked = masking.mask(traceback)
     return {"traceback": masked[-MAX_TRACEBACK_CHARS:], "environment": environment}
+
+
+def _must_be_masked(packed: Packed, phase: Phase) -> bool:
+    """Whether a state holds a secret of the settings or, unless it is a result, may hold another.
+
+    A result is the task's to give: a link in it that opens something is to stay one.
+    """
+    if masking.holds_secret(packed.meta) or masking.holds_secret(packed.whole):
+        return True
+    return phase != Phase.SUCCEEDED and may_hold_credentials(packed.meta)
 
 
 class WriteBuilder:
@@ -65,7 +76,7 @@ class WriteBuilder:
         meta["task_id"] = task_id
         fields = fields_of(phase, state, value)
         packed = self._pack(phase, meta, fields)
-        if masking.holds_secret(packed.meta) or masking.holds_secret(packed.whole):
+        if _must_be_masked(packed, phase):
             packed = self._pack(phase, masking.masked(meta), masking.masked(fields))
         task = self._backend.tasks.get(name)
         failure = attempt_failure(traceback, request)
