@@ -46,6 +46,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests start and read more than a visitor would; those of the limits turn them on.
 os.environ.setdefault("RATE_LIMITS", "off")
 
+MAX_NEW_OBJECTS = 100_000  # before Python searches for garbage by itself
+
 # Longest first: a file that takes minutes, begun last, would run alone at the end.
 LONG_FILES = [
     "test_faults",
@@ -116,9 +118,13 @@ def pytest_collection() -> Iterator[object]:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what stays for the whole run out of each later search for garbage."""
+    """Leave what stays for the whole run out of each later search for garbage.
+
+    There is one at each file's end, and few in between, which would do the same work again.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(MAX_NEW_OBJECTS)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -248,8 +254,10 @@ def redis_connections_end_with_their_file(redis_connections_are_known: None) -> 
     It may come to a socket before it comes to the connection that would close it, and Python then
     warns of the socket, in whichever test runs by then. And a result of Celery's that is collected
     unsubscribes, for which it may connect again. So a connection is kept until all is collected
-    that uses it: what pytest holds of a file's last test goes with the next file.
+    that uses it: what pytest holds of a file's last test goes when the next file begins.
     """
+    gc.collect()
+    gc.freeze()  # what files before have left for good is looked through at the end
     earlier = len(CONNECTIONS)
     yield
     gc.collect()  # what else it has left open is said here, and not in another file
@@ -276,6 +284,8 @@ def secrets_are_known_in_their_file_alone() -> Iterator[None]:
 def valkey_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     server = Valkey(tmp_path_factory.mktemp("valkey"))
     yield server
+    gc.unfreeze()
+    gc.collect()  # results say goodbye; and what one file kept and a later one left open is said
     server.stop()
 
 
