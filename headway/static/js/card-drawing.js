@@ -28,6 +28,7 @@ export class CardDrawing {
   #options;
   #streams;
   #continuation;
+  #named = ""; // the task and its title, as drawn
 
   /**
    * @param {HTMLElement} host gets the phase as a data attribute
@@ -98,8 +99,13 @@ export class CardDrawing {
     for (const part of /** @type {const} */ (["more", "details", "link"])) this.#part(part).hidden = true;
   }
 
-  /** The title leads to the task's own page. @param {Snapshot} snapshot */
+  /** The title leads to the task's own page. It hardly ever changes. @param {Snapshot} snapshot */
   #drawTitle({ title, task_id }) {
+    const name = `${task_id} ${title}`;
+    if (this.#named === name) return;
+    this.#named = name;
+    set(this.#part("bar"), "aria-label", title);
+    set(this.#part("more"), "aria-label", fill(WORDS.card.more_of, { title }));
     const part = this.#part("title");
     const link = part.querySelector("a") ?? make("a");
     if (!link.parentElement) part.replaceChildren(link);
@@ -119,7 +125,6 @@ export class CardDrawing {
   #drawBar(snapshot) {
     const bar = this.#part("bar");
     const part = percent(snapshot);
-    set(bar, "aria-label", snapshot.title);
     if (part === null && !isFinal(snapshot)) bar.removeAttribute("value");
     else set(bar, "value", String(part ?? 0));
   }
@@ -147,7 +152,6 @@ export class CardDrawing {
   #drawDetails(snapshot) {
     const more = this.#part("more");
     more.hidden = false;
-    set(more, "aria-label", fill(WORDS.card.more_of, { title: snapshot.title }));
     const list = this.#part("details");
     list.hidden = more.getAttribute("aria-expanded") !== "true";
     if (!list.hidden) fillList(list, details(snapshot, this.#watcher.connection.labelsOf(snapshot.name)));

@@ -40,6 +40,8 @@ export class Card {
   #pace = new Pace();
   #drawing = () => this.#draw();
   #isInView = true; // until it is known
+  /** @type {string | undefined} */
+  #drawnPhase;
   /** @type {(() => void) | undefined} */
   #unobserve;
   /** @type {(() => void) | undefined} */
@@ -125,7 +127,7 @@ export class Card {
 
   /** What nobody looks at can wait, except for a change of its phase: it may belong elsewhere in a list. */
   #drawSoon() {
-    const canWait = !this.#isInView && this.#snapshot?.phase === this.#host.dataset.phase;
+    const canWait = !this.#isInView && this.#snapshot?.phase === this.#drawnPhase;
     (canWait ? drawLater : drawSoon)(this.#drawing);
   }
 
@@ -134,6 +136,7 @@ export class Card {
     else if (this.#missing) this.#drawn.showNone("missing", this.#missing);
     else if (this.#fault) this.#drawn.showNone("unreachable", WORDS.card.fault, this.#fault);
     else return;
+    this.#drawnPhase = this.#snapshot?.phase;
     this.#actions?.show(this.#snapshot);
     // Last: who sees the version finds all else drawn.
     if (this.#snapshot) set(this.#host, "data-version", String(this.#snapshot.version));
