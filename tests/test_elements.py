@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from app import create_app
 from headway import token
 from headway.celery.messages.sends import load_owner_by, nobody
+from headway.revoking import revoke_from
 from headway.snapshot import Phase
 from headway.store.records import Records
 from tests.by_hand import HERE, write
@@ -207,6 +208,24 @@ def test_a_token_opens_its_task_to_a_page_of_another_site(page: Page, world: Wor
     assert polls == []
     card.get_by_role("button", name="Cancel").click()
     expect(card).to_contain_text("Cancelling")
+
+
+@pytest.mark.parametrize("kind", ["headway-task", "headway-list"])
+def test_what_a_withdrawn_link_has_shown_is_shown_no_longer(page: Page, world: World, kind: str):
+    task_id = start_by_hand(page, world.address, world.records)
+    write(world.records, task_id, 420)
+    write(world.records, task_id, 1000, Phase.SUCCEEDED)
+    elsewhere = world.address.replace("127.0.0.1", "localhost")
+    opening = token(task_id, secret_key=SECRET)
+    path = "/tasks" if kind == "headway-list" else f"/status/{task_id}"
+    show(page, world, world.element(kind, f"{elsewhere}{path}", f'token="{opening}"'))
+    card = page.locator("headway-task")
+    expect(card).to_have_attribute("data-phase", "succeeded", timeout=SOON_MS)
+
+    revoke_from(world.records, [SECRET], opening)
+
+    expect(card).to_contain_text("This link has expired or was withdrawn", timeout=SOON_MS)
+    expect(card).not_to_contain_text("Done")
 
 
 @pytest.mark.parametrize("modifiers", [[], ["Control"]], ids=["here", "in a new tab"])

@@ -113,6 +113,20 @@ def test_the_page_of_a_task_leads_back_to_the_list(page: Page, two: str, address
     expect(page.get_by_role("link", name="← Tasks")).to_have_attribute("href", "/a/b/tasks")
 
 
+def test_the_page_of_a_task_that_has_ended_goes_with_its_link(
+    page: Page, shared_records: Records, ada: str, two: str, served: Served
+):
+    link = token(two, secret_key=SECRET)
+    page.goto(f"{served.address}/tasks/{two}?token={link}")
+    expect(page.locator("headway-task[data-version]")).to_contain_text("Failed")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+    revoke_from(shared_records, [SECRET], link)
+
+    expect(page.get_by_text("This link has been withdrawn.")).to_be_visible()
+    expect(page.get_by_text("Import of June")).to_have_count(0)
+
+
 def test_what_the_list_is_of_stands_in_its_address(
     page: Page, context: BrowserContext, two: str, address: str
 ):

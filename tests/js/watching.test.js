@@ -88,6 +88,22 @@ test("every connect watches again what has not ended", async () => {
   assert.deepEqual(socket.calls[1][1].task_ids, ["a"]);
 });
 
+test("every connect asks again for a task that has ended, without a list that tells of it", async () => {
+  const { socket, watcher } = await page();
+  const { versions, onSnapshot } = history();
+  watcher.watchTask("b", onSnapshot);
+  socket.open();
+  await settled();
+  socket.emit("snapshot", snapshot("b", 9, { phase: "succeeded" }));
+  socket.answer = (_, { task_ids }) => ({ snapshots: [], logs: {}, missing: task_ids }); // the link was withdrawn
+
+  socket.close();
+  socket.open();
+  await settled();
+
+  assert.deepEqual(versions, [9, null]);
+});
+
 test("a refused call is repeated with back-off until it is acknowledged", async () => {
   const { socket, watcher, connection } = await page();
   const { versions, onSnapshot } = history();
@@ -231,9 +247,10 @@ test("after stop() nothing arrives, and the server is told when nobody watches",
 
 test("what had ended and was never watched needs no unwatch", async () => {
   const { socket, watcher } = await page();
+  socket.open();
+  await settled();
   watcher.receive(snapshot("a", 1, { phase: "succeeded" }));
   const stop = watcher.watchTask("a", () => {});
-  socket.open();
   await settled();
   socket.calls.length = 0;
 

@@ -257,5 +257,6 @@ export default {
   "left": { "time": "~{time} left", "range": "~{from}–{to} left", "overdue": "longer than usual" },
   "starts": "starts",
   "forgotten": "This task was forgotten.",
+  "link_ended": "This link has expired or was withdrawn, or the task is no longer kept.",
   "missing": "This task has expired or belongs to someone else."
 };

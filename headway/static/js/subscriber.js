@@ -73,6 +73,7 @@ export class Subscriber {
 
   #onConnect() {
     this.#serverIsLive = true; // unless it says otherwise
+    this.#tasks.doubtEnded();
     this.askAllAgain();
   }
 

@@ -123,6 +123,12 @@ export class TrackedTasks {
     task.emit();
   }
 
+  /** Have what has ended asked for again: a link may have been withdrawn. Of a list, reading it tells. */
+  doubtEnded() {
+    if (this.listListeners.size) return;
+    for (const task of this.#tasks.values()) task.isDoubtful = task.snapshot !== null;
+  }
+
   /**
    * The caller's own tasks have been read. An ended one that should be among the newest and is not may have been
    * forgotten while nothing was heard: it is asked for again.
