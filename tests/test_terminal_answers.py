@@ -121,6 +121,17 @@ def test_what_is_no_answer_is_said_and_changes_nothing(redis_url: str, records: 
     assert read(records, task_id).question is not None
 
 
+def test_no_choice_of_a_question_moves_the_terminal(redis_url: str, records: Records):
+    task_id = asking(records, choices=["yes", "\x1b[2Jno\x1b]0;owned\x07\u202e"])
+
+    given = answer(redis_url, task_id, "perhaps")
+    typed = answer(redis_url, task_id, typed="perhaps\n")
+
+    for said in (given.stderr, typed.stderr, typed.stdout):
+        assert "no ]0;owned" in said
+        assert not set(said) & set("\x1b\x07\u202e")
+
+
 def test_a_task_that_asks_nothing_is_not_answered(redis_url: str, records: Records):
     result = answer(redis_url, running(records), "yes")
     unknown = answer(redis_url, f"{TASK_ID}0", "yes")

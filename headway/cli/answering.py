@@ -67,7 +67,7 @@ def _prompt(question: Question, give: Callable[[str], ChangeResult]) -> ChangeRe
 
 def _why(error: BadAnswer) -> str:
     why = "; ".join(f"{path}: {said}" for path, said in error.fields.items())
-    return f"This does not answer the question: {why}"
+    return visible_line(f"This does not answer the question: {why}")
 
 
 def _question_of(project: Project, task_id: str) -> Question:

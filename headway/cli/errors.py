@@ -12,7 +12,7 @@ import click
 from headway.exceptions import ConfigError
 from headway.masking import mask
 from headway.push.follow import UnknownTask
-from headway.snapshot import Phase
+from headway.snapshot import Phase, visible_line
 from headway.store.errors import SENTENCES, RedisUnavailable
 from headway.store.model import TooLate
 
@@ -37,10 +37,10 @@ EXIT_OF = {
 
 
 class Failure(click.ClickException):
-    """An error of a command, as one line without secrets."""
+    """An error of a command, as one line of visible characters without secrets."""
 
     def __init__(self, message: str, code: ExitCode) -> None:
-        super().__init__(mask(" ".join(message.split())))
+        super().__init__(mask(visible_line(message)))
         self.exit_code = code  # type: ignore[misc]  # click has a class for each code
 
 

@@ -13,6 +13,7 @@ import click
 from headway.cli.commands import with_project
 from headway.cli.errors import Command
 from headway.cli.project import Project
+from headway.snapshot import visible_line
 from headway.store.records import Records
 
 NOT_PAUSED = "Nothing is paused."
@@ -45,4 +46,5 @@ def _lines(records: Records) -> Iterator[str]:
     tasks = "this task" if len(unended) == 1 else f"these {len(unended)} tasks"
     yield f"`resume` lets {tasks} go on. Cancel first what must not run again."
     for task in map(json.loads, unended):
-        yield f"  {task['task_id']}  {task['phase']:<10}  {task['created_at']}  {task['title']}"
+        title = visible_line(task["title"])
+        yield f"  {task['task_id']}  {task['phase']:<10}  {task['created_at']}  {title}"
