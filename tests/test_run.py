@@ -10,8 +10,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -88,9 +90,10 @@ class Run(Process):
         return min(found - forked)
 
     def valkey(self) -> redis.Redis:
-        return redis.Redis.from_url(
-            json.loads((self.data / "services.json").read_text())["redis_url"]
-        )
+        return redis.Redis.from_url(json.loads(self.services())["redis_url"])
+
+    def services(self) -> str:
+        return (self.data / "services.json").read_text()
 
 
 @pytest.fixture
@@ -121,11 +124,19 @@ def kill_all(pids: Collection[int]) -> bool:
     return bool(pids)
 
 
+@contextmanager
+def started(folder: Path, **settings: str) -> Iterator[Run]:
+    run = Run(folder, free_port(), **settings)
+    try:
+        yield run
+    finally:
+        end(run)
+
+
 @pytest.fixture(scope="module")
 def one_for_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    run = Run(tmp_path_factory.mktemp("run"), free_port(), WORKER_CONCURRENCY="2")
-    yield run
-    end(run)
+    with started(tmp_path_factory.mktemp("run"), WORKER_CONCURRENCY="2") as run:
+        yield run
 
 
 @pytest.fixture
@@ -135,20 +146,76 @@ def lasting(one_for_all: Run) -> Run:
     return one_for_all
 
 
-def test_one_command_starts_all_says_where_and_stops_all(start: Callable[..., Run]):
-    run = start(WEB_PROCESSES="2").ready()
+class Yesterday(NamedTuple):
+    """A run in which a visitor had a task done, and which SIGTERM then stopped."""
 
+    folder: Path
+    address: str
+    at_ready: str  # its output, as that below
+    family: dict[int, str]
+    task: str  # the path of its status
+    clients: list[str]  # how each ended that came while it stopped
+    code: int
+    left: dict[int, str]
+    output: str
+
+
+class Today(NamedTuple):
+    """A run on the data of yesterday's, beside another; Ctrl-C then stopped it."""
+
+    services: str
+    answered: list[bool]  # whether the other was ready, and this one
+    task: requests.Response  # yesterday's
+    code: int
+    left: dict[int, str]
+    output: str
+
+
+@pytest.fixture(scope="module")
+def visitor() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def yesterday(
+    visitor: requests.Session, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Yesterday]:
+    folder = tmp_path_factory.mktemp("yesterday")
+    fast = {"LONG_TASK_STEPS": "2", "LONG_TASK_STEP_SECONDS": "0.01"}
+    with started(folder, WEB_PROCESSES="2", **fast) as run:
+        at_ready, family = run.ready().output(), run.family()
+        visitor.get(run.address, timeout=10)
+        task = visitor.post(f"{run.address}/longtask", timeout=10).headers["Location"]
+        wait_for(lambda: visitor.get(run.address + task, timeout=10).json()["state"] == "SUCCESS")
+        with stream_of_clients(int(run.address.rpartition(":")[2])) as ends:
+            wait_for(lambda: len(ends) > 20)
+            code = run.stop(signal.SIGTERM, 30)
+        yield Yesterday(
+            folder, run.address, at_ready, family, task, ends, code, run.family(), run.output()
+        )
+
+
+@pytest.fixture(scope="module")
+def today(one_for_all: Run, visitor: requests.Session, yesterday: Yesterday) -> Iterator[Today]:
+    beside = one_for_all.ready()
+    with started(yesterday.folder) as run:
+        services = run.ready().services()
+        answered = [answers(f"{each.address}/readyz") for each in (beside, run)]
+        task = visitor.get(run.address + yesterday.task, timeout=10)
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does to what runs in its foreground
+        code = run.popen.wait(30)
+        yield Today(services, answered, task, code, run.family(), run.output())
+
+
+def test_one_command_starts_all_says_where_and_stops_all(yesterday: Yesterday):
     lines = [
         line
-        for line in run.output().splitlines()
+        for line in yesterday.at_ready.splitlines()
         if not line.startswith("Still waiting for ")  # which a busy machine may give reason for
     ]
-    family = run.family()
-    with stream_of_clients(int(run.address.rpartition(":")[2])) as ends:
-        wait_for(lambda: len(ends) > 20)
-        code = run.stop(signal.SIGTERM, 30)
 
-    assert lines == [f"Headway is ready: {run.address} (Ctrl-C stops it)"]
+    assert lines == [f"Headway is ready: {yesterday.address} (Ctrl-C stops it)"]
     for command, count in {
         "valkey-server": 1,
         "aiosmtpd": 1,
@@ -156,20 +223,16 @@ def test_one_command_starts_all_says_where_and_stops_all(start: Callable[..., Ru
         "-Q mail": 1,
         "-Q celery": 1,
     }.items():
-        assert sum(command in line for line in family.values()) >= count, family
-    assert (code, run.family()) == (0, {})
-    assert "Headway has stopped." in run.output()
-    assert set(ends) == {"200", "refused"}
+        found = [line for line in yesterday.family.values() if command in line]
+        assert len(found) >= count, yesterday.family
+    assert (yesterday.code, yesterday.left) == (0, {})
+    assert "Headway has stopped." in yesterday.output
+    assert set(yesterday.clients) == {"200", "refused"}
 
 
-def test_ctrl_c_reaches_only_the_supervisor_and_stops_all(start: Callable[..., Run]):
-    run = start().ready()
-
-    os.killpg(run.pid, signal.SIGINT)  # as a terminal does to what runs in its foreground
-    code = run.popen.wait(30)
-
-    assert (code, run.family()) == (0, {})
-    assert "Traceback" not in run.output()
+def test_ctrl_c_reaches_only_the_supervisor_and_stops_all(today: Today):
+    assert (today.code, today.left) == (0, {})
+    assert "Traceback" not in today.output
 
 
 def test_a_second_ctrl_c_hurries(start: Callable[..., Run]):
@@ -213,20 +276,8 @@ def test_a_second_ctrl_c_hurries_while_the_last_connections_are_accepted(tmp_pat
         assert process.popen.wait(30) == 0
 
 
-def test_yesterdays_tasks_and_visitors_are_still_there(start: Callable[..., Run]):
-    with requests.Session() as visitor:
-        first = start(LONG_TASK_STEPS="2", LONG_TASK_STEP_SECONDS="0.01").ready()
-        visitor.get(first.address, timeout=10)
-        status = visitor.post(f"{first.address}/longtask", timeout=10).headers["Location"]
-        wait_for(
-            lambda: visitor.get(first.address + status, timeout=10).json()["state"] == "SUCCESS"
-        )
-        first.stop(signal.SIGTERM, 30)
-
-        second = start().ready()
-
-        answer = visitor.get(second.address + status, timeout=10)
-        assert (answer.status_code, answer.json()["result"]) == (200, 42)
+def test_yesterdays_tasks_and_visitors_are_still_there(today: Today):
+    assert (today.task.status_code, today.task.json()["result"]) == (200, 42)
 
 
 def test_a_taken_port_is_said_at_once(start: Callable[..., Run]):
@@ -268,14 +319,14 @@ def test_a_second_run_on_the_same_data_is_refused_and_harms_nothing(
     assert answers(f"{lasting.address}/readyz")
 
 
-def test_a_second_run_on_other_data_takes_other_ports(start: Callable[..., Run], lasting: Run):
-    second = start().ready()
+def test_a_second_run_on_other_data_takes_other_ports(today: Today, lasting: Run):
+    services = [json.loads(text) for text in (today.services, lasting.services())]
+    ports = {each["inbox_port"] for each in services}
+    ports |= {urlsplit(each["redis_url"]).port for each in services}
 
-    ports = [json.loads((run.data / "services.json").read_text()) for run in (lasting, second)]
-
-    assert len({json.dumps(services) for services in ports}) == 2
+    assert len(ports) == 4
+    assert today.answered == [True, True]
     assert answers(f"{lasting.address}/readyz")
-    assert answers(f"{second.address}/readyz")
 
 
 def test_a_wrong_setting_is_one_line(start: Callable[..., Run]):
@@ -400,7 +451,7 @@ def test_a_redis_of_ones_own_is_used_and_awaited(start: Callable[..., Run], redi
     family = run.family()
 
     assert not [line for line in family.values() if "valkey-server" in line or "aiosmtpd" in line]
-    assert json.loads((run.data / "services.json").read_text()) == {}
+    assert json.loads(run.services()) == {}
 
 
 @pytest.mark.parametrize("mode", ["eventlet", "gevent", "threading"])
