@@ -213,7 +213,7 @@ def test_the_page_asks_by_the_fields_of_a_schema_and_says_which_are_wrong(
     assert answer_kept(records, task_id)["value"] == {"unit": "cm", "width": 3}
 
 
-def test_an_answer_by_form_that_comes_too_late_changes_nothing(
+def test_an_answer_by_form_that_comes_too_late_changes_nothing_and_is_told_so(
     app: Flask, client: FlaskClient, records: Records
 ):
     task_id = asked_of_ada(app, client, records, YES_OR_NO)
@@ -221,8 +221,25 @@ def test_an_answer_by_form_that_comes_too_late_changes_nothing(
 
     late = send_form(client, task_id, **{"args.value": "no"})
 
-    assert late.status_code == 303
+    assert (late.status_code, "Your answer changed nothing" in late.text) == (409, True)
     assert answer_kept(records, task_id)["value"] == "yes"
+
+
+def test_an_answer_by_form_while_another_one_comes_is_told_so(
+    app: Flask, client: FlaskClient, records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    task_id = asked_of_ada(app, client, records, YES_OR_NO)
+    answers = type(records).answer
+
+    def come_second(records: Records, task_id: str, *args: str) -> Any:
+        answers(records, task_id, "q1", '"yes"', "bob")
+        return answers(records, task_id, *args)
+
+    monkeypatch.setattr(type(records), "answer", come_second)
+    late = send_form(client, task_id, **{"args.value": "no"})
+
+    assert (late.status_code, "Your answer changed nothing" in late.text) == (409, True)
+    assert "<h2>Go on?</h2>" not in late.text
 
 
 def test_who_may_only_read_a_task_sees_no_form(app: Flask, client: FlaskClient, records: Records):

@@ -112,6 +112,22 @@ def test_a_choice_is_one_press_and_none_is_the_one_to_take(
     expect(question.get_by_role("button")).to_have_count(0)
 
 
+@pytest.mark.parametrize("person", WAYS[2:], indirect=True)
+def test_who_answers_second_is_told_so(
+    person: Person, visitor: Visitor, asked: Callable[[Asked], str]
+):
+    task_id = asked(CHOICES)
+    question = open_page(person, visitor, task_id)
+    body = {"question_id": "q", "value": "Keep"}
+    answer = f"{visitor.address}/tasks/{task_id}/answer"
+    visitor.http.post(answer, json=body, timeout=10).raise_for_status()
+
+    person.press(question.get_by_role("button", name="Delete"))
+
+    expect(person.page.get_by_role("alert").first).to_contain_text("Your answer changed nothing")
+    expect(person.page.locator("#timeline")).to_contain_text("Answered “Keep” by you")
+
+
 def test_a_text_is_written_and_sent_by_the_one_button(
     person: Person, visitor: Visitor, asked: Callable[[Asked], str]
 ):

@@ -4,9 +4,33 @@ from __future__ import annotations
 
 from headway.display.labels import Labels
 from headway.display.languages import current, words_of
-from headway.display.parts import phase_of
+from headway.display.parts import has_open_parts, phase_of
 from headway.shapes import SnapshotDict
-from headway.snapshot import Phase
+from headway.snapshot import FINAL, Phase
+
+
+def offered(task: SnapshotDict, labels: Labels) -> dict[str, str]:
+    """Return the actions that fit a task's phase, and the words of their buttons."""
+    said = words_of("actions")
+    stop = cancel(task, labels)
+    phase = task["phase"]
+    if has_open_parts(task):
+        return _on_parts(task)
+    if phase in (Phase.SCHEDULED, Phase.RETRYING):
+        now = said["now"] if phase == Phase.SCHEDULED else said["retry_now"]
+        return {"now": now, "cancel": stop}
+    if phase in (Phase.QUEUED, Phase.RUNNING, Phase.WAITING):
+        return {"cancel": stop}
+    if phase in (Phase.FAILED, Phase.SUCCEEDED, Phase.CANCELLED):
+        return again(task)
+    return {}
+
+
+def _on_parts(task: SnapshotDict) -> dict[str, str]:
+    said = words_of("actions")
+    both = {"cancel": cancel_all(task)}
+    is_open = Phase(task["phase"]) not in FINAL | {Phase.CANCELLING}
+    return {**both, "cancel_task": said["cancel_task"]} if is_open else both
 
 
 def cancel_all(task: SnapshotDict) -> str:

@@ -38,6 +38,10 @@ TOKEN = Sentence("a link")
 YOUR_ANSWER = Sentence("Your answer")
 
 
+class CameTooLate(Exception):
+    """An answer by form to a question that is not asked any more."""
+
+
 @answers.post("/tasks/<task_id>/answer")
 def answer_by_json(task_id: str) -> ResponseReturnValue:
     """Answer a task's question by JSON `{"question_id", "value"}`: 202 and the snapshot.
@@ -70,17 +74,19 @@ def answer_by_json(task_id: str) -> ResponseReturnValue:
 def answer_by_form(viewer: Viewer, stored: TaskRecord) -> dict[str, str]:
     """Answer a task's question by the form that was sent; return what is wrong with it, by path.
 
-    An answer that comes too late changes nothing.
+    Raises CameTooLate for an answer to a question that is not asked any more: it changes nothing.
     """
     question = Snapshot.from_json(stored.snapshot).question
     question_id = request.form.get("question_id", "")
     if question is None or question["id"] != question_id:
-        return {}
+        raise CameTooLate
     value = read_form([argument_of(question)], request.form).get(VALUE)
     try:
-        _answer(viewer, stored, question_id, value)
+        found = _answer(viewer, stored, question_id, value)
     except BadAnswer as bad:
         return dict(bad.fields)
+    if found.outcome in REFUSALS:
+        raise CameTooLate
     return {}
 
 

@@ -13,17 +13,17 @@ from flask.typing import ResponseReturnValue
 from headway import masking
 from headway.display import action_words, words
 from headway.display.labels import Labels, labels_for_page, labels_of
-from headway.display.languages import Sentence, say, words_of
+from headway.display.languages import Sentence, say
 from headway.display.parts import has_open_parts
 from headway.files.upload import is_upload_id
 from headway.service import due_at, rerun
 from headway.shapes import SnapshotDict
-from headway.snapshot import FINAL, Phase, Snapshot
+from headway.snapshot import Snapshot
 from headway.state import state
 from headway.store.history import TaskDetails
 from headway.store.model import LogPage, TaskRecord
 from headway.tokens import of_task
-from headway.web.api.answers import answer_by_form, form_of
+from headway.web.api.answers import CameTooLate, answer_by_form, form_of
 from headway.web.api.files import files_shown
 from headway.web.api.part_tree import read_parts
 from headway.web.api.reading import read_mine, read_one, read_to_share
@@ -76,10 +76,10 @@ def act(task_id: str) -> ResponseReturnValue:
 
     Form: `action` is `cancel` (its parts too), `cancel_task` (without them), `now`, `again` or
     `go_on` (again, from where it was saved), perhaps with `idempotency_key`; or `answer`, with
-    `question_id` and the fields of the answer, which may be wrong: the page says so, 422. An action
-    that comes too late changes nothing: the page shows what the task is by then. `share` answers
-    with the page and a link to it, `unshare` withdraws
-    all links.
+    `question_id` and the fields of the answer, which may be wrong: the page says so, 422. An answer
+    that comes too late changes nothing, and the page says that, 409; any other action does so
+    without a word: the page shows what the task is by then. `share` answers with the page and a
+    link to it, `unshare` withdraws all links.
     """
     if request.form.get("action") == "share":
         count("shares")
@@ -92,9 +92,8 @@ def act(task_id: str) -> ResponseReturnValue:
     action = request.form.get("action")
     shown = task_id
     if action == "answer":
-        if wrong := answer_by_form(viewer, stored):
-            task: SnapshotDict = json.loads(stored.snapshot)
-            return _page({**_shown(viewer, stored), **form_of(task, wrong)}, 422)
+        if refused := _answer(viewer, stored):
+            return refused
     elif action in ("cancel", "cancel_task"):
         records = get_records()
         cancel = records.cancel_all if action == "cancel" else records.cancel
@@ -109,6 +108,19 @@ def act(task_id: str) -> ResponseReturnValue:
     else:
         raise BAD_ACTION
     return redirect(url_for(".show", task_id=shown, **carried_token(viewer)), 303)
+
+
+def _answer(viewer: Viewer, stored: TaskRecord) -> Response | None:
+    """Answer by the form that was sent; return the page that says why this cannot be."""
+    task: SnapshotDict = json.loads(stored.snapshot)
+    try:
+        wrong = answer_by_form(viewer, stored)
+    except CameTooLate:
+        stored = read_one(get_records(), viewer, task["task_id"])
+        return _page({**_shown(viewer, stored), "came_too_late": True}, 409)
+    if not wrong:
+        return None
+    return _page({**_shown(viewer, stored), **form_of(task, wrong)}, 422)
 
 
 def _share(viewer: Viewer, task_id: str, action: str) -> ResponseReturnValue:
@@ -161,7 +173,7 @@ def _shown(viewer: Viewer, stored: TaskRecord) -> dict[str, Any]:
         "element_token": held_token(viewer),
         "may_change": may_change,
         "facts": facts(task, details.history),
-        "actions": _actions(task, labels) if may_change else {},
+        "actions": action_words.offered(task, labels) if may_change else {},
         **(form_of(task, {}) if may_change else {}),
         "idempotency_key": str(uuid4()),
         **_related(viewer, stored, task, details.continues),
@@ -229,30 +241,6 @@ def _requester(viewer: Viewer, stored: TaskRecord) -> str:
     if not stored.owner:
         return Sentence("a program")
     return Sentence("you") if stored.owner == viewer.owner else stored.owner
-
-
-def _actions(task: SnapshotDict, labels: Labels) -> dict[str, str]:
-    """Return the actions that fit a task's phase, and the words of their buttons."""
-    said = words_of("actions")
-    cancel = action_words.cancel(task, labels)
-    phase = task["phase"]
-    if has_open_parts(task):
-        return _actions_on_parts(task)
-    if phase in (Phase.SCHEDULED, Phase.RETRYING):
-        now = said["now"] if phase == Phase.SCHEDULED else said["retry_now"]
-        return {"now": now, "cancel": cancel}
-    if phase in (Phase.QUEUED, Phase.RUNNING, Phase.WAITING):
-        return {"cancel": cancel}
-    if phase in (Phase.FAILED, Phase.SUCCEEDED, Phase.CANCELLED):
-        return action_words.again(task)
-    return {}
-
-
-def _actions_on_parts(task: SnapshotDict) -> dict[str, str]:
-    said = words_of("actions")
-    both = {"cancel": action_words.cancel_all(task)}
-    is_open = Phase(task["phase"]) not in FINAL | {Phase.CANCELLING}
-    return {**both, "cancel_task": said["cancel_task"]} if is_open else both
 
 
 def _arguments(message: Mapping[str, Any], owner: str) -> str:
