@@ -117,6 +117,23 @@ def test_the_switch_has_the_service_worker_show_what_is_pushed(
     assert not visitor.http.get(f"{visitor.address}/push", params=about, timeout=10).json()["on"]
 
 
+REFUSE = """let permission = "default";
+Object.defineProperty(Notification, "permission", { get: () => permission });
+Notification.requestPermission = async () => (permission = "denied");"""
+
+
+def test_a_browser_that_refuses_notifications_is_told_what_to_do(page: Page, visitor: Visitor):
+    page.add_init_script(REFUSE)
+    page.goto(visitor.address)
+    switch = page.get_by_label("Notify me while this page is out of view")
+
+    switch.click()
+
+    expect(switch).to_be_disabled()
+    expect(switch).not_to_be_checked()
+    expect(page.locator("#notify")).to_contain_text("allow them for this site, and reload")
+
+
 @pytest.mark.parametrize(
     ("script", "why"),
     [

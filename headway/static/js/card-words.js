@@ -26,7 +26,7 @@ export default {
     "unavailable": {
       "insecure": "it needs https",
       "unsupported": "this browser cannot; on an iPhone or iPad, add the page to the Home Screen first",
-      "blocked": "this browser's settings block notifications"
+      "blocked": "this browser's settings block notifications: allow them for this site, and reload the page"
     }
   },
   "headlines": {

@@ -63,14 +63,21 @@ export class Notifier {
     return on;
   }
 
-  /** Let a checkbox turn it on and off. @param {HTMLInputElement} box @param {HTMLElement} label hidden where it cannot be on */
+  /**
+   * Let a checkbox turn it on and off. Its label says so when the browser refuses, and is hidden where it was told to before.
+   *
+   * @param {HTMLInputElement} box
+   * @param {HTMLElement} label
+   */
   static offer(box, label) {
     label.append(` ${WORDS.notify}`);
     label.hidden = !Notifier.canBeOn;
     box.checked = Notifier.isOn;
     box.addEventListener("change", async () => {
       box.checked = await Notifier.turn(box.checked);
-      label.hidden = !Notifier.canBeOn;
+      if (Notifier.canBeOn) return;
+      box.disabled = true;
+      label.append(` (${WORDS.push.unavailable.blocked})`);
     });
   }
 
