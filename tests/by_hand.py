@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import uuid4
 import websocket
 from flask.testing import FlaskClient
 
+from headway.celery.run.saved import Saved, numbered
 from headway.files.store import FileStore
 from headway.files.types import media_type
 from headway.message_headers import PARENT
@@ -34,6 +36,11 @@ SERVER_KEYS = {
     "problem",
     "labels",
 }
+
+
+def save_text(number: int, value: object = None, by: str = HERE.token) -> str:
+    """Return the save of a run that has saved something new, or of one that repeats `by`'s."""
+    return numbered(Saved(json.dumps(value), {}, {}, {}, {}).as_json(), number, json.dumps(by))
 
 
 def hand_task(records: Records, visitor: Visitor) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -18,8 +19,9 @@ from headway.snapshot import Phase
 from headway.store.model import NO_SOURCE, Delivery, Source, StateWrite
 from headway.store.records import Records
 from tests.bodies import live_celery, read, run_task
+from tests.by_hand import save_text
 
-SAVE = '{"value":1,"loops":{}}'
+SAVE = save_text(1, "saved")
 
 
 class Killed(BaseException):
@@ -71,6 +73,32 @@ def test_a_run_goes_on_at_what_the_last_one_saved(runs: Runs):
     assert seen == [None, *3 * [{"page": 3, "names": ["ä", None]}]]
 
 
+def test_a_save_says_which_it_is_and_which_run_saved_something_new_last(
+    runs: Runs, records: Records
+):
+    told: list[tuple[int, str]] = []
+    tokens: list[str] = []
+
+    def save(value: Any) -> None:
+        progress.save(value)
+        found = json.loads(records.client.hget(f"headway:task:{runs.task_id}", "saved"))
+        told.append((found["number"], found["by"]))
+
+    def body() -> None:
+        tokens.append(runs.fence)
+        for page in pages.pop(0):
+            save({"page": page})
+        raise Killed
+
+    pages = [[1, 2], [2], [2, 3, 2]]
+    for _ in tuple(pages):
+        runs(body)
+
+    first, _, third = tokens
+    by = [first, first, first, first, third, third]
+    assert told == list(enumerate(by, start=1))
+
+
 def test_what_is_saved_is_stored_as_the_call_returns(runs: Runs, records: Records):
     stored: list[Any] = []
 
@@ -79,11 +107,11 @@ def test_what_is_saved_is_stored_as_the_call_returns(runs: Runs, records: Record
             progress.set(current=page, total=3)
             progress.save(page)
             found = records.client.hget(f"headway:task:{runs.task_id}", "saved")
-            stored.append((found, read(records, runs.task_id).current))
+            stored.append((json.loads(found)["value"], read(records, runs.task_id).current))
 
     runs(body)
 
-    assert stored == [(f'{{"value":{page},"loops":{{}}}}', page) for page in range(3)]
+    assert stored == [(page, page) for page in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +178,7 @@ def test_a_run_that_has_lost_its_task_saves_and_reads_nothing_more(runs: Runs, r
         runs(body)
 
     kept = records.client.hget(f"headway:task:{runs.task_id}", "saved")
-    assert kept == '{"value":"mine","loops":{}}'
+    assert json.loads(kept)["value"] == "mine"
 
 
 def test_a_run_that_is_over_for_its_retry_leaves_the_task_to_that(runs: Runs, records: Records):
@@ -179,10 +207,8 @@ def claimed(
     return delivery
 
 
-def save(
-    records: Records, task_id: str, run: Delivery, phase: Phase = Phase.RUNNING, **more: Any
-) -> str:
-    write = StateWrite(task_id, run, phase, {}, "{}", "t", 4, saved=SAVE, **more)
+def save(records: Records, task_id: str, run: Delivery, saved: str = SAVE, **more: Any) -> str:
+    write = StateWrite(task_id, run, Phase.RUNNING, {}, "{}", "t", 4, saved=saved, **more)
     return records.runs.write(write)
 
 
@@ -242,14 +268,15 @@ def test_a_run_of_a_stopping_worker_ends_at_its_next_save_and_not_before(records
     assert save(records, task_id, run) == "written", "a report sent by the run's own thread"
     report = StateWrite(task_id, run, Phase.RUNNING, {"current": 1}, "{}", "t", 4)
     assert records.runs.write(report) == "written"
-    assert save(records, task_id, run, may_stop=True) == "requeued"
+    assert save(records, task_id, run, save_text(2), may_stop=True) == "requeued"
 
     assert read(records, task_id).phase == Phase.QUEUED
     assert records.client.hget(f"headway:task:{task_id}", "failures") == "0"
     assert records.client.zscore("headway:outbox", task_id) is not None, "it is sent again"
-    assert save(records, task_id, run, may_stop=True) == "superseded"
+    assert save(records, task_id, run, save_text(3), may_stop=True) == "superseded"
     second = claimed(records, task_id, "second")
-    assert save(records, task_id, second, may_stop=True) == "written", "it was not asked"
+    outcome = save(records, task_id, second, save_text(3), may_stop=True)
+    assert outcome == "written", "it was not asked"
 
 
 def test_what_a_run_saves_as_it_leaves_is_stored_whatever_a_former_worker_asks(records: Records):

@@ -14,10 +14,9 @@ from headway.snapshot import Phase
 from headway.store.model import StateWrite
 from headway.store.records import Records
 from tests.bodies import read
-from tests.by_hand import HERE, claim
+from tests.by_hand import HERE, claim, save_text
 from tests.test_checkpoints import SAVE, claimed, save
 
-OTHER = '{"value":2,"loops":{}}'
 HTML = {"Accept": "text/html"}
 FIRST = {"current": 37, "total": 99}
 
@@ -29,8 +28,9 @@ def failed(client: FlaskClient, records: Records, *, saves: bool = True) -> str:
     write_stream = records.output.write_stream
     write_stream(task_id, HERE, "answer", 0, b"saved", closes=False, max_bytes=100)
     if saves:
-        run = StateWrite(task_id, HERE, Phase.RUNNING, FIRST, "{}", "long_task", 4, saved=SAVE)
-        assert records.runs.write(run) == "written"
+        run = StateWrite(task_id, HERE, Phase.RUNNING, FIRST, "{}", "long_task", 4)
+        save = run._replace(saved=SAVE, written="answer 5;")
+        assert records.runs.write(save) == "written"
     write_stream(task_id, HERE, "answer", 5, b", lost", closes=False, max_bytes=100)
     end = StateWrite(task_id, HERE, Phase.FAILED, {"current": 40}, "{}", "long_task", 4)
     assert records.runs.write(end) == "written"
@@ -67,7 +67,7 @@ def test_each_way_to_go_on_says_where(records: Records, shown: dict[str, Any], w
     said.append(read(records, task_id).status)
     third = claimed(records, task_id, "3")
     records.runs.request_stop([(task_id, "3")])
-    save(records, task_id, third, may_stop=True)
+    save(records, task_id, third, save_text(2), may_stop=True)
     said.append(read(records, task_id).status)
 
     going_on = f"Goes on {where}"
@@ -89,12 +89,12 @@ def test_a_task_whose_workers_die_comes_to_its_end_if_each_saves_something_new(r
             assert records.runs.write(write) == "written"
         return records.runs.mark_lost(task_id, run)
 
-    for number in range(10):
-        assert attempt(number, f'{{"value":{number},"loops":{{}}}}') == "requeued"
-    outcomes = [attempt(10, ""), attempt(11, '{"value":9,"loops":{}}'), attempt(12, "")]
+    for number in range(1, 11):
+        assert attempt(number, save_text(number, by=str(number))) == "requeued"
+    outcomes = [attempt(11, ""), attempt(12, save_text(11, by="10")), attempt(13, "")]
     assert outcomes == ["requeued"] * 3, "three of four attempts"
-    assert attempt(13, OTHER) == "requeued", "it has moved on"
-    assert attempt(14, OTHER) == "exhausted", "it has not"
+    assert attempt(14, save_text(12, by="14")) == "requeued", "it has moved on"
+    assert attempt(15, save_text(13, by="14")) == "exhausted", "it has not"
 
 
 @pytest.mark.parametrize("resume", [True, False])

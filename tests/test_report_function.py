@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from headway.celery.run.saved import found_in
 from headway.shapes import Changes, TaskMessage
 from headway.snapshot import Phase
 from headway.state_fields import progress_fields
@@ -15,7 +16,7 @@ from headway.store.functions import shared_source
 from headway.store.model import Delivery, Outcome, StateWrite
 from headway.store.records import Records
 from headway.store.runs import RunRecords
-from tests.by_hand import HERE, claimed, shown
+from tests.by_hand import HERE, claimed, save_text, shown
 
 MESSAGE: TaskMessage = {
     "task": "long_task",
@@ -114,11 +115,11 @@ def test_a_save_leaves_what_a_write_leaves(
 
     def save_all(task_id: str) -> dict[str, str]:
         for number, meta in enumerate(metas):
-            saved = f'{{"row":{number}}}'
+            saved = save_text(number + 1, number)
             write = report(task_id, meta, saved=saved, may_stop=True)
             assert records.runs.write(write) == "written"
         record = kept(records, task_id)
-        assert (record["saved"], record["saved_by"]) == (saved, HERE.token)
+        assert record["saved"] == saved
         return record
 
     of_report = save_all(short)
@@ -130,7 +131,8 @@ def test_a_save_keeps_how_long_the_streams_are(records: Records):
     task_id = claimed(records, MESSAGE)
     written(records, task_id, "five\n")
 
-    assert records.runs.write(report(task_id, {"current": 1}, saved="{}")) == "written"
+    save = report(task_id, {"current": 1}, saved=save_text(1), written="words 5;")
+    assert records.runs.write(save) == "written"
 
     *_, saved, _ = records.client.hget(records.keys.record(task_id), "streams").split()
     assert saved == "5"
@@ -147,13 +149,13 @@ def test_a_save_that_redis_sees_late_is_a_report_alone(
 
     def saved_with(number: int, text: str, **more: Any) -> tuple[str, str]:
         """Return what is saved, and how much text with it, once this save has come."""
-        save = report(task_id, {"current": 1}, saved=f"{number}", save_number=number, **more)
+        save = report(task_id, {"current": 1}, saved=save_text(number, f"{number}"), **more)
         assert records.runs.write(save._replace(written=text)) == "written"
         saved, streams = records.client.hmget(key, "saved", "streams")
-        return saved, streams.split()[-2]
+        return saved and found_in(saved).saved.value.strip('"'), streams.split()[-2]
 
     written(records, task_id, "five\n")
-    assert saved_with(1, "words 4;") == (None, "0"), "more text than belongs to it"
+    assert saved_with(9, "words 4;") == (None, "0"), "more text than belongs to it"
     assert saved_with(3, "words 5;") == ("3", "5")
     assert saved_with(2, "words 5;") == ("3", "5"), "the next one is stored"
     written(records, task_id, "five\nmore")
@@ -164,50 +166,39 @@ def test_a_save_that_redis_sees_late_is_a_report_alone(
     assert saved_with(2, "words 9;", may_stop=True) == ("4", "9"), "its run goes on"
 
 
-def test_the_saves_of_the_next_run_are_counted_anew(records: Records):
+@pytest.mark.parametrize("before", ["", '{"value":1,"loops":{}}'], ids=["none", "of a release"])
+def test_a_run_counts_its_saves_on_from_those_before(records: Records, before: str):
+    assert found_in(before).number == 0
     task_id = claimed(records, MESSAGE)
-    save = report(task_id, {"current": 1}, saved="first", save_number=7)
-    assert records.runs.write(save) == "written"
-    taken_over(records, task_id, "next")  # a token as long as the one before, as all are
+    if before:
+        records.client.hset(records.keys.record(task_id), "saved", before)
+    first = save_text(1, "first")
+    assert records.runs.write(report(task_id, {"current": 1}, saved=first)) == "written"
 
-    later = save._replace(delivery=Delivery("next", 1), saved="second", save_number=1)
-    assert records.runs.write(later) == "written"
+    _, saved, _ = records.runs.read_saved(task_id, HERE)
 
-    assert records.client.hget(records.keys.record(task_id), "saved") == "second"
+    assert (saved, found_in(saved).number) == (first, 1)
 
 
 def test_a_save_makes_the_calls_of_its_report_alone(records: Records):
     task_id = claimed(records, MESSAGE)
     records.runs.write(report(task_id, {"current": 1, "total": 10}))
     alone = report(task_id, {"current": 2, "total": 10})
-    save = report(task_id, {"current": 3, "total": 10}, saved='{"row":3}', may_stop=True)
+    save = report(task_id, {"current": 3, "total": 10}, saved=save_text(1, 3), may_stop=True)
 
     made = calls(records, lambda: records.runs.write(alone))
 
     assert calls(records, lambda: records.runs.write(save)) == made
 
 
-def test_a_save_that_says_nothing_new_is_none_by_its_run(records: Records):
-    task_id = claimed(records, MESSAGE)
-    save = report(task_id, {"current": 3, "total": 10}, saved='{"row":3}')
-    records.runs.write(save)
-    key = records.keys.record(task_id)
-    records.client.hset(key, "saved_by", "a run before")
-
-    assert records.runs.write(save) == "written"
-    assert records.client.hget(key, "saved_by") == "a run before"
-
-    assert records.runs.write(save._replace(saved='{"row":4}')) == "written"
-    assert records.client.hget(key, "saved_by") == HERE.token
-
-
 def test_a_stopping_worker_ends_a_run_at_its_save(records: Records):
     task_id = claimed(records, MESSAGE)
     records.runs.request_stop([(task_id, HERE.token)])
-    write = report(task_id, {"current": 3, "total": 10}, saved='{"row":3}')
+    write = report(task_id, {"current": 3, "total": 10}, saved=save_text(1, 3))
 
     assert records.runs.write(write) == "written"
-    assert records.runs.write(write._replace(may_stop=True)) == Outcome.REQUEUED
+    next_one = write._replace(saved=save_text(2, 4), may_stop=True)
+    assert records.runs.write(next_one) == Outcome.REQUEUED
 
     assert shown(records, task_id).phase == Phase.QUEUED
 
@@ -233,8 +224,8 @@ def final(records: Records, task_id: str) -> None:
     assert records.runs.write(end) == "written"
 
 
-def taken_over(records: Records, task_id: str, token: str = "another") -> None:
-    later = Delivery(token, 1)
+def taken_over(records: Records, task_id: str) -> None:
+    later = Delivery("another", 1)
     how = {"message": MESSAGE, "max_attempts": 4, "hostname": "test"}
     assert records.runs.claim(task_id, later, "run", **how) == "claimed"
 
@@ -296,15 +287,15 @@ def test_reports_put_the_end_of_their_record_off(records: Records):
 
 def test_an_ended_task_keeps_no_field_of_its_run(records: Records):
     task_id = claimed(records, MESSAGE)
-    save = {"saved": "{}", "save_number": 1}
-    records.runs.write(report(task_id, {"current": 1, "total": 10, "step": STEP}, **save))
+    save = {"current": 1, "total": 10, "step": STEP}
+    records.runs.write(report(task_id, save, saved=save_text(1)))
     end = report(task_id, {"current": 10, "total": 10})._replace(phase=Phase.SUCCEEDED)
     whole = end._replace(fields={**end.fields, "result": None, "step": None, "error": None})
 
     assert records.runs.write(whole) == "written"
 
     record = records.client.hgetall(records.keys.record(task_id))
-    of_a_run = {"run", "max_fraction", "bar", "point_due", "delivery", "worker", "saved_as"}
+    of_a_run = {"run", "max_fraction", "bar", "point_due", "delivery", "worker"}
     assert not {*of_a_run, "ttl_refreshed_at"} & record.keys()
     assert not {"", "null", '""'} & set(record.values())
     snapshot = shown(records, task_id)

@@ -17,7 +17,7 @@ from headway.store.model import StateWrite
 from headway.store.records import Records
 from headway.tokens import token
 from tests.browser import Visitor
-from tests.by_hand import HERE, hand_task, write
+from tests.by_hand import HERE, hand_task, save_text, write
 from tests.page import expect_fits, expect_nothing_of_axe
 from tests.processes import wait_for
 
@@ -246,7 +246,7 @@ def test_a_traceback_is_copied(page: Page, visitor: Visitor, shared_records: Rec
 
 def test_a_failed_task_goes_on_by_its_card(page: Page, visitor: Visitor, shared_records: Records):
     task_id = hand_task(shared_records, visitor)
-    saved = '{"value":1,"loops":{}}'
+    saved = save_text(1)
     half = {"current": 37, "total": 100}
     run = StateWrite(task_id, HERE, Phase.RUNNING, half, "{}", "long_task", 4, saved=saved)
     assert shared_records.runs.write(run) == "written"

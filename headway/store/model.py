@@ -207,7 +207,8 @@ NotifiedBy = Literal["writer", "maintenance", "receiver"]
 class Save(NamedTuple):
     """What a run saves with a report: a JSON `text`, "" for nothing.
 
-    `number` and `written` tell one that Redis sees late, see is_late_save in saves.lua.
+    `number` is which save of its task it is. That, which the text holds, and `written` tell one
+    that Redis sees late, see is_late_save in saves.lua.
     """
 
     text: str = ""
@@ -234,7 +235,6 @@ class StateWrite(NamedTuple):
     whole: bytes = b""
     # What the run saves with a report, see Save; and whether a planned stop may end it with that.
     saved: str = ""
-    save_number: int = 0
     written: str = ""
     may_stop: bool = False
 

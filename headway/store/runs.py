@@ -182,4 +182,4 @@ class RunRecords:
 
 
 def _save_args(write: StateWrite) -> list[Any]:
-    return [write.saved, int(write.may_stop), write.save_number, write.written]
+    return [write.saved, int(write.may_stop), write.written]

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.config import QUEUES
+from headway.celery.run.saved import found_in
 from headway.celery.storing.fencing import REPLACEMENT
 from headway.message_headers import OWNER, PARENT
 from headway.questions import Asked
@@ -68,7 +69,6 @@ class Run:
     effect: str = ""  # the id of the call by which it began its effect last
     successor: int | None = None  # the generation of the message that it deferred
     delay: int = 0  # of that
-    saves: int = 0
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(f"run {self.token[:4]} of order {self.order} of task {self.task.id[:4]}")
@@ -132,6 +132,11 @@ class Task:
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(f"task {self.id[:4]}")
+
+    @property
+    def saves(self) -> int:
+        """How many saves its runs have made that were stored, or made late."""
+        return found_in(self.saved).number
 
     @property
     def final(self) -> bool:

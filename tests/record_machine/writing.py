@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from headway.questions import Asked
 from headway.snapshot import Phase
 from headway.state_fields import progress_fields
+from tests.by_hand import save_text
 from tests.record_machine.base import Base
 from tests.record_machine.model import (
     REFUSED,
@@ -107,13 +108,8 @@ class Writing(Base):
         task = run.task
         asked = asked and run.successor is None  # such a run leaves its task to that one
         fields = progress_fields("PROGRESS", {"current": 1})
-        saved = f'{{"value":"{uuid4()}","loops":{{}}}}'
-        run.saves += 1
-        save = {
-            "saved": saved,
-            "save_number": run.saves,
-            "written": f"answer {task.written_bytes};",
-        }
+        saved = save_text(task.saves + 1, str(uuid4()), by=run.token)
+        save = {"saved": saved, "written": f"answer {task.written_bytes};"}
         with self.unchanged(task, but_for=self.may_write(run)):
             if asked:
                 self.records.runs.request_stop([(task.id, run.token)])
@@ -133,7 +129,7 @@ class Writing(Base):
             task.dropped = False
 
     @one_run(
-        lambda run: run.speaks and run.saves and not run.task.stray,
+        lambda run: run.speaks and run.task.saved and not run.task.stray,
         text_is_news=st.booleans(),
         weight=1,
     )
@@ -141,9 +137,9 @@ class Writing(Base):
         """Redis sees a save that was given up once its run has saved again, or written more."""
         task = run.task
         is_older = not (text_is_news and task.written_bytes)
-        number = run.saves if is_older else run.saves + 1
+        number = task.saves if is_older else task.saves + 1
         written = f"answer {task.written_bytes - (not is_older)};"
-        save = {"saved": '"late"', "save_number": number, "written": written}
+        save = {"saved": save_text(number, "late", by=run.token), "written": written}
         with self.unchanged(task, but_for=self.may_write(run)):
             outcome = self.store(run, Phase.RUNNING, {}, **save)
         if self.may_write(run):

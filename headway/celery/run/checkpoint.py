@@ -13,9 +13,10 @@ from typing import Any
 
 from headway.celery.run.loops import Loop, Loops
 from headway.celery.run.runs import Run
-from headway.celery.run.saved import NONE, Saved, StreamEnds, saved_from
+from headway.celery.run.saved import NONE, Saved, StreamEnds, found_in, numbered
 from headway.celery.run.streams import OVERFLOW_FILE, open_stream
-from headway.json_values import encoded
+from headway.celery.storing.fencing import delivery_of
+from headway.json_values import ENCODER, encoded
 from headway.store.model import Outcome, Save
 
 MAX_VALUE_BYTES = 64 * 1024
@@ -37,7 +38,10 @@ class Checkpoint:
         self._answers: dict[str, str] = {}  # key of a question -> its answer, see questions.lua
         self._asked: Counter[str] = Counter()  # questions without a key of their own, by their text
         self._asked_by_save: dict[str, int] = {}
-        self._changes = 0
+        self._found = ""  # what earlier runs saved, as JSON
+        self._by = ""  # token of the run that saved something new last, as JSON
+        self._own_token = ENCODER.encode(delivery_of(run.request).token)
+        self._changes = 0  # by all runs of the task
         self._stored = 0  # how many of the changes the record has
 
     @property
@@ -125,8 +129,13 @@ class Checkpoint:
         with self._lock:
             asked = self._asked_by_save
             saved = Saved(self._value, self._loops.places, ends.held_back, asked, ends.overflows)
-            written = "".join(f"{name} {bytes_};" for name, bytes_ in ends.sent.items())
-            return Save(saved.as_json(), self._changes, written)
+            text = saved.as_json()
+            if text != self._found:
+                self._by = self._own_token
+            written = ""
+            if ends.sent:
+                written = "".join(f"{name} {bytes_};" for name, bytes_ in ends.sent.items())
+            return Save(numbered(text, self._changes, self._by), self._changes, written)
 
     def confirm(self, number: int) -> None:
         """Note that the record has what `pending` returned with this number."""
@@ -152,7 +161,10 @@ class Checkpoint:
             if outcome != Outcome.READ:
                 self._run.stop(outcome)
                 self._run.check()
-            saved = saved_from(text)
+            saved, number, by = found_in(text)
+            self._changes = self._stored = number
+            self._by = ENCODER.encode(by)
+            self._found = saved.as_json()
             self._value = self._newest = saved.value
             self._loops = Loops(saved.loops)
             self._held_back = dict(saved.held_back)

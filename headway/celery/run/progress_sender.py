@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 
 from headway.celery.run.flusher import Flusher
@@ -71,21 +71,21 @@ class ProgressSender:
         Stopped.
         """
         if self._run.streams is not None:
-            until_stored(self._save)
-        else:
-            self._try_save()
+            until_stored(self._store_save)
+        elif not self._is_behind:
+            self._save()
         self._run.check()
 
     def save_if_due(self) -> None:
         """Store how far a loop is, from time to time; where Redis is away, the next time."""
-        if self.is_save_due:
-            self._try_save()
+        if self.is_save_due and not self._is_left_to_flush:
+            self._save()
             self._run.check()
 
     def settle(self) -> None:
         """Wait until Redis has what was saved: text that is written next is no part of it."""
         if self._is_left_to_flush:
-            until_stored(partial(self._save, may_stop=False))
+            until_stored(partial(self._store_save, may_stop=False))
 
     @property
     def is_save_due(self) -> bool:
@@ -132,26 +132,31 @@ class ProgressSender:
     def _is_left_to_flush(self) -> bool:
         return self._is_behind and self._run.streams is None
 
-    def _try_save(self) -> None:
-        if not self._is_left_to_flush:
-            with suppress(RedisUnavailable):
-                self._save()
-
-    def _save(self, *, may_stop: bool = True) -> None:
+    def _store_save(self, *, may_stop: bool = True) -> None:
         """Send what is unsent, and what the run saves. Raises RedisUnavailable."""
+        if not self._save(may_stop=may_stop):
+            raise RedisUnavailable("Redis did not take what a run saves.")
+
+    def _save(self, *, may_stop: bool = True) -> bool:
+        """Send what is unsent, and what the run saves; return whether Redis took that."""
         try:
             with self._sending:
                 while self._send_lines():  # a run that ends here can send no more
                     pass
                 while self._send_first():
                     pass
-                with _streams_paused(self._run) as ends:
-                    save = self._run.checkpoint.pending(ends)
-                    may_stop = may_stop and not self._run.must_stay
-                    if not self._send(self._buffer.meta(), save, may_stop=may_stop):
-                        raise RedisUnavailable("Redis did not take what a run saves.")
+                if self._run.streams is None:
+                    return self._send_save(NO_STREAMS, may_stop)
+                with suppress(RedisUnavailable), self._run.streams.paused() as ends:
+                    return self._send_save(ends, may_stop)
+                return False
         finally:
             self._saved_at = time.monotonic()
+
+    def _send_save(self, ends: StreamEnds, may_stop: bool) -> bool:
+        save = self._run.checkpoint.pending(ends)
+        may_stop = may_stop and not self._run.must_stay
+        return self._send(self._buffer.meta(), save, may_stop=may_stop)
 
     def _send_first(self) -> bool:
         """Send the first of the unsent reports; return whether to go on with the next."""
@@ -176,10 +181,6 @@ class ProgressSender:
         except Exception:
             self.fail("A log line")
         return True
-
-
-def _streams_paused(run: Run) -> AbstractContextManager[StreamEnds]:
-    return nullcontext(NO_STREAMS) if run.streams is None else run.streams.paused()
 
 
 FLUSHER = Flusher("progress", FLUSH_SECONDS)

@@ -1,9 +1,10 @@
 """The JSON text in which a record keeps what a task has saved.
 
-It is `{"value": ..., "loops": {"<key>": [done, cursor], ...}}`; under "held_back" the ends of the
-task's streams that were not sent, by name; under "asked" how many questions of each text had been
-asked by then; under "overflows" the bytes of the files that have the whole text of streams, null
-for one that is begun only if what was held back is too much for its stream.
+It is `{"number": ..., "by": ..., "value": ..., "loops": {"<key>": [done, cursor], ...}}`, where
+`number` and `by` are for saves.lua; under "held_back" the ends of the task's streams that were not
+sent, by name; under "asked" how many questions of each text had been asked by then; under
+"overflows" the bytes of the files that have the whole text of streams, null for one that is begun
+only if what was held back is too much for its stream.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from headway.json_values import ENCODER
 
 NONE = "null"
 
@@ -33,7 +36,7 @@ class Saved(NamedTuple):
     overflows: Mapping[str, int | None]  # stream -> bytes of its file, None if not begun
 
     def as_json(self) -> str:
-        """Return it as the record keeps it."""
+        """Return it as the record keeps it, but for what `numbered` adds."""
         loops = ""
         if self.loops:
             loops = ",".join(
@@ -45,16 +48,30 @@ class Saved(NamedTuple):
         return f'{{"value":{self.value or NONE},"loops":{{{loops}}}{ends}{asked}{files}}}'
 
 
-def saved_from(text: str) -> Saved:
+def numbered(saved: str, number: int, by: str) -> str:
+    """Return what `Saved.as_json` returned as the save with this number; `by` is JSON."""
+    return f'{{"number":{number},"by":{by},{saved[1:]}'
+
+
+class Found(NamedTuple):
+    """What a record has kept of a task's saves."""
+
+    saved: Saved
+    number: int  # of the last one, 0 for none
+    by: str  # token of the run that saved something new last, "" for none
+
+
+def found_in(text: str) -> Found:
     """Return what a record has kept; `text` is "" for nothing."""
     kept = json.loads(text or "{}")
-    return Saved(
-        json.dumps(kept["value"]) if kept else "",
+    saved = Saved(
+        ENCODER.encode(kept["value"]) if kept else "",
         {
-            key: [str(done), json.dumps(cursor)]
+            key: [str(done), ENCODER.encode(cursor)]
             for key, (done, cursor) in kept.get("loops", {}).items()
         },
         kept.get("held_back", {}),
         kept.get("asked", {}),
         kept.get("overflows", {}),
     )
+    return Found(saved, kept.get("number", 0), kept.get("by", ""))

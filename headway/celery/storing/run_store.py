@@ -75,9 +75,7 @@ class RunStore:
         )
         if bar is not None:
             write = write._replace(fields={**write.fields, "bar": bar})
-        saved, number, written = save
-        write = write._replace(saved=saved, save_number=number, written=written)
-        write = write._replace(may_stop=may_stop)
+        write = write._replace(saved=save.text, written=save.written, may_stop=may_stop)
         if write.phase not in FINAL:
             return self._states.begin(write, pipeline)
         outcome = until_stored(lambda: self._records.runs.write(write))

@@ -2,8 +2,8 @@
 -- KEYS[1]: the record. ARGV[1]: id; ARGV[2]: token, ARGV[3]: generation of the run's delivery; ARGV[4]:
 -- Celery's own form; ARGV[5]: ttl in ms; ARGV[6]: current, ARGV[7]: total, ARGV[8]: status, ARGV[9]:
 -- step, ARGV[10]: bar, as JSON fragments, '' for what it does not say; ARGV[11]: what the run saves
--- with it ('' nothing); ARGV[12]: '1' where it may end with this save; ARGV[13]: which save of its
--- run it is, ARGV[14]: how much text belongs to it, see is_late_save.
+-- with it ('' nothing); ARGV[12]: '1' where it may end with this save; ARGV[13]: how much text
+-- belongs to it, see is_late_save.
 -- Returns 'written', or 'other' where it has stored nothing, as there is more to do or to refuse
 -- than it knows of: then `write` is called.
 local record = KEYS[1]
@@ -19,12 +19,10 @@ local step = said(ARGV[9])
 local bar = said(ARGV[10])
 local saved = said(ARGV[11])
 local may_stop = ARGV[12] == '1'
-local number_of_save = tonumber(ARGV[13])
-local written = ARGV[14]
+local written = ARGV[13]
 local redis = server()  -- a damaged record is left to `write`, which sets it aside
 local phase, fence, its_generation, static, owner, streams, version, was_current, was_total, was_status,
-  was_step, max_fraction, was_bar, point_due, parts, stop_requested, was_saved, saved_by,
-  was_percent, saved_as =
+  was_step, max_fraction, was_bar, point_due, parts, stop_requested, was_saved, was_percent =
   unpack(redis.pcall('HMGET', record, unpack(saved and READ.save or READ.report)))
 -- A task that was cancelled is not `running`, and a run from which it was taken has another fence.
 if phase ~= '"running"' or fence ~= token or its_generation ~= generation or not is_current(static) then
@@ -32,7 +30,7 @@ if phase ~= '"running"' or fence ~= token or its_generation ~= generation or not
 end
 if may_stop and stop_requested == token then return 'other' end
 local is_late, with_save
-if saved then is_late, with_save = is_late_save(id, streams, saved_as, token, number_of_save, written) end
+if saved then is_late, with_save = is_late_save(id, streams, was_saved, saved, written) end
 if is_late then saved = nil end
 local new_max_fraction
 current, total, new_max_fraction = fit_numbers(current, total, bar, was_current, was_total, was_bar,
@@ -57,8 +55,6 @@ put(changes, 'bar', bar, was_bar)
 put(changes, 'max_fraction', new_max_fraction, max_fraction)
 if saved then
   put(changes, 'saved', saved, was_saved)
-  if saved ~= was_saved then put(changes, 'saved_by', fence, saved_by) end
-  if number_of_save > 0 then put(changes, 'saved_as', token .. ' ' .. integer(number_of_save)) end
   put(changes, 'saved_percent', percent_of(tonumber(current), tonumber(total)), was_percent)
   streams = put(changes, 'streams', with_save, streams)
 end

@@ -14,10 +14,9 @@
 -- ARGV[12]: what notifies the task's dependents of an end: 'writer', 'maintenance', 'receiver'.
 -- ARGV[13]: what the run saves with a report, '' for nothing.
 -- ARGV[14]: '1' where it may end with this save.
--- ARGV[15]: which save of its run it is.
--- ARGV[16]: how much text belongs to the save, see is_late_save.
--- ARGV[17]: '1' for a retry that follows no failure.
--- ARGV[18] on: field and JSON fragment of each change, in turn.
+-- ARGV[15]: how much text belongs to the save, see is_late_save.
+-- ARGV[16]: '1' for a retry that follows no failure.
+-- ARGV[17] on: field and JSON fragment of each change, in turn.
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of
 -- such a task; 'requeued' when its worker stops, so that its run ends with this save;
 -- 'exhausted' for a retry after the last attempt, which is not stored; 'unstaged' when what was
@@ -39,10 +38,9 @@ local most_failures = tonumber(ARGV[11])
 local notified_by = ARGV[12]
 local saved = ARGV[13]
 local may_stop = ARGV[14] == '1'
-local number_of_save = tonumber(ARGV[15])
-local written = ARGV[16]
-local is_wait = ARGV[17] == '1'
-local FIRST_FIELD = 18
+local written = ARGV[15]
+local is_wait = ARGV[16] == '1'
+local FIRST_FIELD = 17
 local fields = {}
 for i = FIRST_FIELD, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
 local stops = may_stop and redis.call('HGET', record, 'stop_requested') == token
@@ -100,14 +98,11 @@ elseif phase == 'retrying' then
   ttl = ttl + math.floor(retry_in / 1000)
 end
 note_traceback(record, held, fields)
-local was_saved, saved_as, is_late, with_save
+local is_late, with_save
 if saved ~= '' then
-  was_saved, saved_as = unpack(redis.call('HMGET', record, 'saved', 'saved_as'))
-  is_late, with_save = is_late_save(id, has.streams, saved_as, token, number_of_save, written)
+  is_late, with_save = is_late_save(id, has.streams, redis.call('HGET', record, 'saved'), saved, written)
 end
 if saved ~= '' and not is_late then
-  if was_saved ~= saved then fields.saved_by = held.fence end
-  if number_of_save > 0 then fields.saved_as = token .. ' ' .. integer(number_of_save) end
   fields.saved = saved
   fields.saved_percent = percent_of(tonumber(fields.current or has.current), tonumber(fields.total or has.total))
   fields.streams = with_save

@@ -3,8 +3,7 @@
 -- The fields that a report reads, and those that it reads with a save.
 local READ = {report = {'phase', 'fence', 'generation', 'static', 'owner', 'streams', 'version',
   'current', 'total', 'status', 'step', 'max_fraction', 'bar', 'point_due', 'parts'}}
-READ.save = joined(READ.report,
-  {'stop_requested', 'saved', 'saved_by', 'saved_percent', 'saved_as'})
+READ.save = joined(READ.report, {'stop_requested', 'saved', 'saved_percent'})
 
 local function said(argument) return argument ~= '' and argument or nil end
 

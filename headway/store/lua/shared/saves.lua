@@ -1,8 +1,8 @@
 -- What a task's runs have saved, and how it says that it goes on there.
 --
--- The record's field `saved` is the last save, `saved_percent` where the bar was then ('' unknown),
--- `saved_by` the token of the run that saved something new last, and `saved_as` '<token> <number>' of
--- the last save: which one of its run it was.
+-- The record's field `saved` is the last save, `saved_percent` where the bar was then ('' unknown). A
+-- save is JSON that begins with its `number`, which grows from save to save of a task, and `by`, the
+-- token of the run that saved something new last.
 
 -- Return the bar's percent for these numbers, '' if it is unknown.
 local function percent_of(current, total)
@@ -27,7 +27,7 @@ local function resume_point(record, changes)
   return '{"percent":' .. (percent and percent ~= '' and percent or 'null') .. '}'
 end
 
-local take_saved, forget_saved, is_late_save
+local take_saved, forget_saved, is_late_save, saver_of
 do  -- see points.lua
 
 -- The fields of a record's effects; see once.lua.
@@ -59,19 +59,24 @@ end
 
 forget_saved = function(record)
   for _, field in ipairs(effect_fields(record)) do redis.call('HDEL', record, field) end
-  redis.call('HDEL', record, 'saved', 'saved_percent', 'saved_by', 'saved_as', 'effects', 'answers')
+  redis.call('HDEL', record, 'saved', 'saved_percent', 'effects', 'answers')
 end
+
+local function number_of(save)
+  return tonumber(string.match(save or '', '^{"number":(%d+)')) or 0
+end
+
+-- The run that saved something new last, by its token; nil for none.
+saver_of = function(save) return string.match(save or '', '^{"number":%d+,"by":"(.-)"') end
 
 -- Whether a save arrives too late to be stored: since it was sent its run has saved again, or has written
 -- text that does not belong to it. If it is not late, returns also the record's field `streams` as the
--- save leaves it. `streams` is that field now (nil for none), `last` the field `saved_as`, `number` which
--- save of its run it is (0 unknown), `written` how much text belongs to it, see saved_streams.
-is_late_save = function(id, streams, last, token, number, written)
-  local is_own = number > 0 and last and string.sub(last, 1, #token) == token
-  local newest = is_own and tonumber(string.sub(last, #token + 2))
-  if newest and newest >= number then return true end
+-- save leaves it. `streams` is that field now (nil for none), `last` what was saved last, `written` how
+-- much text belongs to it, see saved_streams.
+is_late_save = function(id, streams, last, save, written)
+  if number_of(last) >= number_of(save) then return true end
   if not streams then return false end
-  streams = saved_streams(id, streams, number > 0 and written or nil)
+  streams = saved_streams(id, streams, written)
   return not streams, streams
 end
 

@@ -109,14 +109,14 @@ end
 
 -- The field once all that the streams hold is saved; nil where they hold text that does not belong to
 -- the save. `written` has '<stream> <bytes>;' for each that this attempt has written by the save, -1
--- bytes for one that takes no more; nil where that is not known.
+-- bytes for one that takes no more.
 local function saved_streams(id, field, written)
   local all, bytes_of = streams_of(field), {}
-  for name, bytes in string.gmatch(written or '', '([%w_.-]+) (-?%d+);') do bytes_of[name] = tonumber(bytes) end
+  for name, bytes in string.gmatch(written, '([%w_.-]+) (-?%d+);') do bytes_of[name] = tonumber(bytes) end
   for _, stream in ipairs(all) do
     stream.saved = redis.call('STRLEN', stream_key(id, stream.name))
     local bytes = bytes_of[stream.name] or 0
-    if written and bytes >= 0 and stream.saved > stream.start + bytes then return nil end
+    if bytes >= 0 and stream.saved > stream.start + bytes then return nil end
   end
   return streams_field(all)
 end

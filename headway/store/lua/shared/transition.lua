@@ -70,7 +70,7 @@ end
 -- One with many fields, such as those of thousands of effects, is no compact hash that gains by that,
 -- and is more than one call takes.
 local COMPACT_FIELDS = 128
-local ENDED = {'run', 'stop_requested', 'saved_as', 'max_fraction', 'bar', 'ttl_refreshed_at', 'worker', 'queue',
+local ENDED = {'run', 'stop_requested', 'max_fraction', 'bar', 'ttl_refreshed_at', 'worker', 'queue',
   'generation', 'point_due', 'point_gap', 'delivery', 'failures', 'resume', 'question', 'name', 'title', 'attempt',
   'max_attempts', 'created_at', 'scheduled_for', 'started_at', 'finished_at', 'updated_at', 'result'}
 local function drop_fields_of_run(record, id, fields)
@@ -279,7 +279,7 @@ local function requeue_lost(record, id, held, token, ttl)
   end
   -- A run that has saved something new uses up no attempt: so a long task ends, however often its
   -- runs are killed.
-  local has_moved_on = held.fence ~= '' and redis.call('HGET', record, 'saved_by') == held.fence
+  local has_moved_on = held.fence ~= '' and saver_of(redis.call('HGET', record, 'saved')) == held.fence
   local failed = has_moved_on and 0 or 1
   local is_last = failed == 1 and held.failures + 1 >= held.max_attempts
   if redis.call('HEXISTS', record, 'message') == 0 or is_last then
