@@ -21,6 +21,7 @@ from headway.snapshot import Phase, Snapshot
 from headway.store.model import Delivery, Outcome, Source, StateWrite
 from headway.store.records import Records
 from tests.bodies import live_celery, read, run_task
+from tests.by_hand import save_text
 
 MESSAGE: Any = {"task": "t", "args": [], "kwargs": {}, "options": {"queue": "celery"}}
 YES_OR_NO = Asked("q1", "go", "Go on?", ["yes", "no"], None, None)
@@ -426,8 +427,8 @@ def test_a_new_send_of_its_id_has_none_of_its_answers(records: Records, waiting:
 def test_a_task_that_goes_on_as_another_one_has_its_answers(records: Records, waiting: str):
     records.answer(waiting, "q1", '"yes"', "ada")
     claim(records, waiting, "second")
-    save = StateWrite(waiting, Delivery("second"), Phase.RUNNING, {}, "{}", "t", 4, saved="{}")
-    records.runs.write(save)
+    report = StateWrite(waiting, Delivery("second"), Phase.RUNNING, {}, "{}", "t", 4)
+    records.runs.write(report._replace(saved=save_text(1)))
 
     new = records.starts.create(
         owner="", message=MESSAGE, title="T", max_attempts=4, resume_from=waiting

@@ -61,7 +61,8 @@ def test_a_task_says_that_its_stream_is_markdown(redis_url: str, records: Record
 def test_the_format_is_kept_with_the_text(records: Records):
     task_id = by_hand.claimed(records, MESSAGE)
     Writer(records, task_id).write("*a*", format="markdown")
-    save = StateWrite(task_id, HERE, Phase.RUNNING, {}, "{}", "t", 4, saved="{}")
+    report = StateWrite(task_id, HERE, Phase.RUNNING, {}, "{}", "t", 4)
+    save = report._replace(saved=by_hand.save_text(1), written="answer 3;")
     assert records.runs.write(save) == "written"
     by_hand.write(records, task_id, 1, Phase.FAILED)
 

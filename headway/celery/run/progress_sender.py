@@ -36,7 +36,7 @@ class ProgressSender:
         self._request = run.request
         self._is_asking = False  # whether to send a report even if it says nothing new
         self._has_failed = False
-        self._is_behind = False  # whether Redis did not take the last save
+        self._is_behind = False  # whether Redis did not take the last save, so that `flush` has it
         self._saved_at = 0.0
         self._sending = threading.Lock()
         self._sent = buffer.meta()
@@ -78,13 +78,13 @@ class ProgressSender:
 
     def save_if_due(self) -> None:
         """Store how far a loop is, from time to time; where Redis is away, the next time."""
-        if self.is_save_due and not self._is_left_to_flush:
+        if self.is_save_due and not self._is_behind:
             self._save()
             self._run.check()
 
     def settle(self) -> None:
         """Wait until Redis has what was saved: text that is written next is no part of it."""
-        if self._is_left_to_flush:
+        if self._is_behind:
             until_stored(partial(self._store_save, may_stop=False))
 
     @property
@@ -117,7 +117,7 @@ class ProgressSender:
             self.fail("A report")
             outcome = Outcome.WRITTEN
         if save.text:
-            self._is_behind = outcome == Outcome.UNSTORED
+            self._is_behind = outcome == Outcome.UNSTORED and self._run.streams is None
         if outcome == Outcome.UNSTORED:
             return False
         self._sent = said
@@ -127,10 +127,6 @@ class ProgressSender:
         if outcome != Outcome.WRITTEN:
             self._run.stop(outcome)
         return True
-
-    @property
-    def _is_left_to_flush(self) -> bool:
-        return self._is_behind and self._run.streams is None
 
     def _store_save(self, *, may_stop: bool = True) -> None:
         """Send what is unsent, and what the run saves. Raises RedisUnavailable."""
@@ -155,8 +151,7 @@ class ProgressSender:
 
     def _send_save(self, ends: StreamEnds, may_stop: bool) -> bool:
         save = self._run.checkpoint.pending(ends)
-        may_stop = may_stop and not self._run.must_stay
-        return self._send(self._buffer.meta(), save, may_stop=may_stop)
+        return self._send(self._buffer.meta(), save, may_stop=may_stop and not self._run.must_stay)
 
     def _send_first(self) -> bool:
         """Send the first of the unsent reports; return whether to go on with the next."""
