@@ -47,7 +47,9 @@ class Process:
 # By holder and source, secrets in all their forms.
 _known: WeakKeyDictionary[object, dict[str, frozenset[str]]] = WeakKeyDictionary()
 _forms: tuple[str, ...] = ()  # the same together, the longest first
-_encoded: tuple[bytes, ...] = ()
+NOTHING = re.compile(rb"(?!)")
+# Any of them, encoded: one search of each report, as thirty for bytes take four times as long.
+_encoded = NOTHING
 _beginnings: frozenset[str] = frozenset()  # of all forms
 _hides_addresses = False
 
@@ -65,7 +67,8 @@ def set_secrets(source: str, secrets: Iterable[str], holder: object = None) -> N
     )
     known = {form for each in _known.values() for found in each.values() for form in found}
     _forms = tuple(sorted(known, key=len, reverse=True))
-    _encoded = tuple(form.encode(errors="surrogateescape") for form in _forms)
+    encoded = [re.escape(form.encode(errors="surrogateescape")) for form in _forms]
+    _encoded = re.compile(b"|".join(encoded)) if encoded else NOTHING
     _beginnings = frozenset(form[:size] for form in _forms for size in range(1, len(form)))
 
 
@@ -231,7 +234,7 @@ def holds_secret(text: str | bytes) -> bool:
     """Whether a text holds a secret of the settings."""
     if isinstance(text, str):
         return any(form in text for form in _forms)
-    return any(form in text for form in _encoded)
+    return _encoded.search(text) is not None
 
 
 def masked(value: Any) -> Any:
