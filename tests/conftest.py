@@ -275,7 +275,7 @@ def secrets_are_known_in_their_file_alone() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(masking, "_known", WeakKeyDictionary())
         patch.setattr(masking, "_forms", ())
-        patch.setattr(masking, "_encoded", ())
+        patch.setattr(masking, "_encoded", masking.NOTHING)
         patch.setattr(masking, "_beginnings", frozenset())
         yield
 

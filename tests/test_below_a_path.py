@@ -168,5 +168,5 @@ def test_where_the_websocket_is_blocked_it_polls_below_the_path(
     expect(cards(page, "running")).to_have_count(1)
     page.get_by_role("button", name="Cancel: Long task").click()
     expect(cards(page, "cancelled")).to_have_count(1)
-    assert f"{PREFIX}/tasks" in proxy.asked
+    assert f"{PREFIX}/tasks?include=open" in proxy.asked
     assert paths_outside(proxy) == []

@@ -208,7 +208,7 @@ class Save(NamedTuple):
     """What a run saves with a report: a JSON `text`, "" for nothing.
 
     `number` is which save of its task it is. That, which the text holds, and `written` tell one
-    that Redis sees late, see is_late_save in saves.lua.
+    that Redis sees late, see saves.is_late in saves.lua.
     """
 
     text: str = ""

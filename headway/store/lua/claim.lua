@@ -79,7 +79,7 @@ if redis.call('HEXISTS', PAUSED, 'since') == 1 then
 end
 
 local is_another = held.phase and nesting_of(generation) ~= nesting_of(held.generation)  -- it replaces one
-if is_another then forget_saved(record) end
+if is_another then saves.forget(record) end
 fields.name = name
 fields.worker = hostname
 if held.attempt == 0 then fields.max_attempts = max_attempts end  -- a retry may have asked for more

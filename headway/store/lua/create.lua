@@ -77,7 +77,7 @@ fields.sends = send
 fields.words = words
 note_priority(held, fields, priority)
 if source ~= '' then
-  for field, value in pairs(take_saved(source, id)) do fields[field] = value end
+  for field, value in pairs(saves.take(source, id)) do fields[field] = value end
 end
 -- Its sender removes the message from the outbox; one that stays (the sender died) is sent by
 -- maintenance.

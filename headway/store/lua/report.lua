@@ -3,7 +3,7 @@
 -- Celery's own form; ARGV[5]: ttl in ms; ARGV[6]: current, ARGV[7]: total, ARGV[8]: status, ARGV[9]:
 -- step, ARGV[10]: bar, as JSON fragments, '' for what it does not say; ARGV[11]: what the run saves
 -- with it ('' nothing); ARGV[12]: '1' where it may end with this save; ARGV[13]: how much text
--- belongs to it, see is_late_save.
+-- belongs to it, see saves.is_late.
 -- Returns 'written', or 'other' where it has stored nothing, as there is more to do or to refuse
 -- than it knows of: then `write` is called.
 local record = KEYS[1]
@@ -30,7 +30,7 @@ if phase ~= '"running"' or fence ~= token or its_generation ~= generation or not
 end
 if may_stop and stop_requested == token then return 'other' end
 local is_late, with_save
-if saved then is_late, with_save = is_late_save(id, streams, was_saved, saved, written) end
+if saved then is_late, with_save = saves.is_late(id, streams, was_saved, saved, written) end
 if is_late then saved = nil end
 local new_max_fraction
 current, total, new_max_fraction = fit_numbers(current, total, bar, was_current, was_total, was_bar,

@@ -14,7 +14,7 @@
 -- ARGV[12]: what notifies the task's dependents of an end: 'writer', 'maintenance', 'receiver'.
 -- ARGV[13]: what the run saves with a report, '' for nothing.
 -- ARGV[14]: '1' where it may end with this save.
--- ARGV[15]: how much text belongs to the save, see is_late_save.
+-- ARGV[15]: how much text belongs to the save, see saves.is_late.
 -- ARGV[16]: '1' for a retry that follows no failure.
 -- ARGV[17] on: field and JSON fragment of each change, in turn.
 -- Returns 'written'; 'cancelling' when it was and the task has to stop; 'cancelled' for a retry of
@@ -100,7 +100,7 @@ end
 note_traceback(record, held, fields)
 local is_late, with_save
 if saved ~= '' then
-  is_late, with_save = is_late_save(id, has.streams, redis.call('HGET', record, 'saved'), saved, written)
+  is_late, with_save = saves.is_late(id, has.streams, redis.call('HGET', record, 'saved'), saved, written)
 end
 if saved ~= '' and not is_late then
   fields.saved = saved

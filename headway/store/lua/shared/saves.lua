@@ -27,7 +27,7 @@ local function resume_point(record, changes)
   return '{"percent":' .. (percent and percent ~= '' and percent or 'null') .. '}'
 end
 
-local take_saved, forget_saved, is_late_save, saver_of
+local saves = {}
 do  -- see points.lua
 
 -- The fields of a record's effects; see once.lua.
@@ -41,7 +41,7 @@ local function effect_fields(record)
 end
 
 -- The saved fields of a new record that goes on where another task was saved.
-take_saved = function(source, id)
+function saves.take(source, id)
   local saved, percent, streams, answers, formats = unpack(redis.call('HMGET', record_key(source),
     'saved', 'saved_percent', 'streams', 'answers', 'stream_formats'))
   if not saved then return {} end
@@ -57,7 +57,7 @@ take_saved = function(source, id)
     answers = answers or nil, stream_formats = formats or nil}
 end
 
-forget_saved = function(record)
+function saves.forget(record)
   for _, field in ipairs(effect_fields(record)) do redis.call('HDEL', record, field) end
   redis.call('HDEL', record, 'saved', 'saved_percent', 'effects', 'answers')
 end
@@ -67,13 +67,13 @@ local function number_of(save)
 end
 
 -- The run that saved something new last, by its token; nil for none.
-saver_of = function(save) return string.match(save or '', '^{"number":%d+,"by":"(.-)"') end
+function saves.by(save) return string.match(save or '', '^{"number":%d+,"by":"(.-)"') end
 
 -- Whether a save arrives too late to be stored: since it was sent its run has saved again, or has written
 -- text that does not belong to it. If it is not late, returns also the record's field `streams` as the
 -- save leaves it. `streams` is that field now (nil for none), `last` what was saved last, `written` how
 -- much text belongs to it, see saved_streams.
-is_late_save = function(id, streams, last, save, written)
+function saves.is_late(id, streams, last, save, written)
   if number_of(last) >= number_of(save) then return true end
   if not streams then return false end
   streams = saved_streams(id, streams, written)

@@ -202,7 +202,7 @@ end
 local function restarted_fields(record, id, held, name, max_attempts)
   redis.call('HDEL', record, 'cancel', 'result_at', 'result_kind', 'run',
     'write_id', 'point_due', 'point_gap', 'streams', 'stream_formats', 'files', 'files_shown', 'unique', 'line', 'in_line', 'parts_cancelled')
-  forget_saved(record)
+  saves.forget(record)
   redis.call('DEL', points_key(id))
   delete_streams(id, held.fields.streams)
   held.fields.streams = nil
@@ -279,7 +279,7 @@ local function requeue_lost(record, id, held, token, ttl)
   end
   -- A run that has saved something new uses up no attempt: so a long task ends, however often its
   -- runs are killed.
-  local has_moved_on = held.fence ~= '' and saver_of(redis.call('HGET', record, 'saved')) == held.fence
+  local has_moved_on = held.fence ~= '' and saves.by(redis.call('HGET', record, 'saved')) == held.fence
   local failed = has_moved_on and 0 or 1
   local is_last = failed == 1 and held.failures + 1 >= held.max_attempts
   if redis.call('HEXISTS', record, 'message') == 0 or is_last then
