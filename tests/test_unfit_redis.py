@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import redis
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.app.task import Context
 
 from app import create_app
@@ -188,6 +188,7 @@ def test_a_worker_says_it_once_while_an_older_redis_answers(
             hostname="a@here",
             concurrency=1,
             pool=pool,
+            blueprint=SimpleNamespace(state=bootsteps.RUN),
         )
     )
     keeper._stop = SimpleNamespace(wait=lambda _: next(rounds), is_set=lambda: False)
