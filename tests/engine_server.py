@@ -26,6 +26,7 @@ from headway.engine import backlog, choice, handover, loop
 from headway.engine import server as lean
 from headway.engine import socket as sockets
 from headway.engine.events import Event
+from headway.engine.packets import ClientPacket
 from headway.engine.timers import PingScheduler
 from headway.web.server.serving import Requests
 
@@ -41,7 +42,8 @@ limits = {"max_sockets": 10_000, "max_http_buffer_size": 16384}
 limits["cors_allowed_origins"] = []  # whose page it is, `refuses` says
 limits["refuses"] = lambda environ: environ.get("HTTP_ORIGIN") == "http://elsewhere.example"
 limits["quotas_of"] = lambda environ: dict.fromkeys(environ.get("HTTP_X_CLIENT", "").split(), 2)
-settings = {"transports": ["websocket"], "async_handlers": False, **limits, **options}
+settings = {"transports": ["websocket"], "async_handlers": False, "serializer": ClientPacket}
+settings |= limits | options
 with choice.patch_socketio():
     server = socketio.Server(async_mode=mode, **settings)
 gc.freeze()  # what counts the greenlets below looks through the rest

@@ -212,6 +212,12 @@ VIOLATIONS = {
     "an event without a name": (masked(b"42[]"), NOT_A_MESSAGE),
     "an event that is no list": (masked(b'42{"a":1}'), NOT_A_MESSAGE),
     "a name that is no string": (masked(b"42[{}]"), NOT_A_MESSAGE),
+    "a name that is a number": (masked(b"42[5,1]"), NOT_A_MESSAGE),
+    "a name that is null": (masked(b"42[null]"), NOT_A_MESSAGE),
+    "an event of the server's own": (masked(b'42["disconnect"]'), NOT_A_MESSAGE),
+    "an answer to no call": (masked(b'43["echo"]'), NOT_A_MESSAGE),
+    "an answer that is no list": (masked(b'430{"a":1}'), NOT_A_MESSAGE),
+    "an answer without data": (masked(b"430"), NOT_A_MESSAGE),
     "a flood of messages": (b"".join([masked(b'42["echo",1]')] * 200), FLOOD),
 }
 

@@ -22,22 +22,38 @@ from headway.engine.frames import (
 MESSAGE = "message"
 GOODBYE = "goodbye"
 ANSWER = b"3"  # to Engine.IO's ping
-# The packets without data that a client may send; an error is the server's to send.
-FROM_CLIENTS = (socketio.packet.CONNECT, socketio.packet.DISCONNECT, socketio.packet.ACK)
+# Without attachments; an error is the server's to send.
+FROM_CLIENTS = (
+    socketio.packet.CONNECT,
+    socketio.packet.DISCONNECT,
+    socketio.packet.EVENT,
+    socketio.packet.ACK,
+)
 # Events by which an app is told of a socket: a client that sends them would be taken at its word.
 RESERVED = ("connect", "disconnect")
 
 
 class ClientPacket(socketio.packet.Packet):  # type: ignore[misc]  # untyped
-    """A packet of a client's: no event of it is one that the server itself raises."""
+    """A client's packet: a connect, a disconnect, an event that has a name, or an answer."""
 
     def decode(self, encoded_packet: str) -> Any:
         """Read the packet; return how many attachments follow it. Raises ValueError."""
         attachments = super().decode(encoded_packet)
-        is_event = self.packet_type == socketio.packet.EVENT and isinstance(self.data, list)
-        if is_event and self.data and self.data[0] in RESERVED:
-            raise ValueError("A client sent an event of the server's own.")
+        if self.packet_type not in FROM_CLIENTS:
+            raise ValueError("A client sent a packet that is the server's to send.")
+        if self.packet_type == socketio.packet.EVENT and not self._has_name():
+            raise ValueError("A client sent an event without a name of its own.")
+        if self.packet_type == socketio.packet.ACK and not self._is_answer():
+            raise ValueError("A client sent an answer to no call.")
         return attachments
+
+    def _has_name(self) -> bool:
+        """Whether the event has a name, and none that the server itself raises."""
+        name = self.data[0] if isinstance(self.data, list) and self.data else None
+        return isinstance(name, str) and name not in RESERVED
+
+    def _is_answer(self) -> bool:
+        return self.id is not None and isinstance(self.data, list)
 
 
 def read_packets(frames: FrameParser, data: bytes) -> Iterator[tuple[str | int, bytes]]:
@@ -69,12 +85,10 @@ def check_message(message: str | bytes) -> None:
 def is_sound(text: str) -> bool:
     """Whether a message is a packet that Socket.IO can handle."""
     try:
-        found = ClientPacket(encoded_packet=text)
+        ClientPacket(encoded_packet=text)
     except Exception:  # of many types, among them the JSON decoder's RecursionError
         return False
-    if found.packet_type != socketio.packet.EVENT:
-        return found.packet_type in FROM_CLIENTS
-    return isinstance(found.data, list) and bool(found.data) and isinstance(found.data[0], str)
+    return True
 
 
 def _packet_of(payload: bytes) -> Iterator[tuple[str | int, bytes]]:
