@@ -86,8 +86,14 @@ test("a task that is gone is told of by its name", () => {
   mock.timers.tick(5000);
 
   announcer.remove("a");
+  mock.timers.tick(5000);
+  announcer.remove("unseen", false, "a token");
 
-  assert.deepEqual(polite.said, ["Task a: 10 %", "Task a: This task has expired or belongs to someone else."]);
+  assert.deepEqual(polite.said, [
+    "Task a: 10 %",
+    "Task a: This task has expired or belongs to someone else.",
+    "Task: This link has expired or was withdrawn, or the task is no longer kept.",
+  ]);
 });
 
 test("a failure is told in the page's words", () => {

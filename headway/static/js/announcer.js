@@ -3,7 +3,7 @@
 import { FINAL, percent } from "./snapshot.js";
 import WORDS from "./card-words.js";
 import { translated } from "./language.js";
-import { failure, headline } from "./words.js";
+import { failure, headline, whyMissing } from "./words.js";
 
 /** @typedef {import("./snapshot.js").Snapshot} Snapshot */
 
@@ -46,10 +46,14 @@ export class Announcer {
     }
   }
 
-  /** @param {string} taskId of a task that is gone @param {boolean} [isForgotten] */
-  remove(taskId, isForgotten) {
-    const words = isForgotten ? WORDS.forgotten : WORDS.missing;
-    this.#waiting.set(taskId, `${this.#seen.get(taskId)?.title ?? "A task"}: ${words}`);
+  /**
+   * @param {string} taskId of a task that is gone
+   * @param {boolean} [isForgotten]
+   * @param {string} [token] by which it was read
+   */
+  remove(taskId, isForgotten = false, token = "") {
+    const title = this.#seen.get(taskId)?.title ?? WORDS.card.title;
+    this.#waiting.set(taskId, `${title}: ${whyMissing(isForgotten, token)}`);
     this.#seen.delete(taskId);
     this.#speak();
   }

@@ -10,6 +10,7 @@ import { Pace } from "./pace.js";
 import { asShown, isFinal } from "./snapshot.js";
 import { TaskActions } from "./task-actions.js";
 import { onTick } from "./ticker.js";
+import { whyMissing } from "./words.js";
 
 /**
  * @typedef {import("./snapshot.js").Snapshot} Snapshot
@@ -76,7 +77,7 @@ export class Card {
   take(snapshot, line, isForgotten) {
     this.#snapshot = snapshot;
     this.#line = line;
-    this.#missing = snapshot ? "" : this.#whyMissing(isForgotten);
+    this.#missing = snapshot ? "" : whyMissing(isForgotten, this.#watcher.server.token);
     if (snapshot) this.#pace.observe(asShown(snapshot));
     this.#unobserve ??= watchView(this.#host, (isInView) => {
       const comes = isInView && !this.#isInView;
@@ -89,12 +90,6 @@ export class Card {
     if (!snapshot || isFinal(snapshot)) this.#endTicking();
     else this.#stopTicking ??= onTick(() => this.#drawSoon());
     this.#drawSoon();
-  }
-
-  /** @param {boolean} isForgotten */
-  #whyMissing(isForgotten) {
-    if (isForgotten) return WORDS.forgotten;
-    return this.#watcher.server.token ? WORDS.link_ended : WORDS.missing;
   }
 
   /** Draw what is known by now: a card that comes into a page is laid out once, not first as one that is loading. */

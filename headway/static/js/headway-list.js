@@ -66,7 +66,7 @@ export class HeadwayList extends LiveElement {
     const stop = watcher.watchMine(
       (snapshot, taskId, isForgotten) => {
         if (snapshot) this.#receive(snapshot, watcher);
-        else this.#lose(taskId, isForgotten);
+        else this.#lose(taskId, isForgotten, watcher);
       },
       (counts) => {
         this.#counts.read(counts, watcher.connection.now());
@@ -158,9 +158,9 @@ export class HeadwayList extends LiveElement {
     if (this.#items.take(snapshot, server)) this.#empty.hidden = true;
   }
 
-  /** @param {string} taskId @param {boolean} isForgotten */
-  #lose(taskId, isForgotten) {
-    this.announcer?.remove(taskId, isForgotten);
+  /** @param {string} taskId @param {boolean} isForgotten @param {TaskWatcher} watcher */
+  #lose(taskId, isForgotten, { server }) {
+    this.announcer?.remove(taskId, isForgotten, server.token);
     for (const observer of this.#observers) observer.remove(taskId);
     this.#counts.remove(taskId);
     this.#items.lose(taskId, isForgotten);

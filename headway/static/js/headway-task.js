@@ -61,7 +61,7 @@ export class HeadwayTask extends LiveElement {
 
   /** @param {string} taskId @param {TaskWatcher} watcher @param {boolean} isForgotten */
   #miss(taskId, { server }, isForgotten) {
-    this.announcer?.remove(taskId, isForgotten);
+    this.announcer?.remove(taskId, isForgotten, server.token);
     if (isForgotten) return;
     console.error(`Headway: ${server.base} has no such task, or shows it to its owner only.`, this);
   }

@@ -29,6 +29,17 @@ const TEXTS = WORDS.texts;
 const ERRORS = /** @type {Record<string, string>} */ (WORDS.errors);
 
 /**
+ * Why a task is not shown.
+ *
+ * @param {boolean} isForgotten
+ * @param {string} token by which it was read
+ */
+export function whyMissing(isForgotten, token) {
+  if (isForgotten) return WORDS.forgotten;
+  return token ? WORDS.link_ended : WORDS.missing;
+}
+
+/**
  * What the tab of a list says of it.
  *
  * @param {number} running how many tasks run
