@@ -83,6 +83,17 @@ def test_a_list_by_ids_takes_a_phase(client: FlaskClient, phase: str, count: int
     assert len(client.get(f"/tasks?phase={phase}&token={text}").get_json()["tasks"]) == count
 
 
+def test_all_tasks_of_a_token_are_on_one_page(client: FlaskClient, records: Records):
+    some = [f"7f3a1c52-{number}" for number in range(60)]
+    for task_id in some:
+        records.starts.enqueue(task_id, Sent("long_task", "", "ada", "celery", "+60000000", "", 4))
+
+    answer = client.get(f"/tasks?limit=10&token={token(some, secret_key=SECRET)}")
+
+    assert ids(answer, "tasks") == set(some)
+    assert answer.get_json()["next"] is None
+
+
 def test_a_visitor_keeps_what_is_their_own(app: Flask, client: FlaskClient):
     client.get("/")
     own = client.post("/tasks", json={"name": "long_task", "countdown": 60}).get_json()["task_id"]

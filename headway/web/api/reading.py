@@ -97,7 +97,7 @@ def list_for(
     """Return a page of a viewer's snapshots (JSON), newest first, and the next page's cursor.
 
     Each task has these words. The cursor is None on the last page. A token for some tasks lists
-    those.
+    those on one page, whatever the limit.
     """
     if viewer.granted_ids:
         texts = _granted(viewer)
@@ -105,7 +105,7 @@ def list_for(
         wanted = [one for one in granted if not phases or one.phase in phases]
         found = [one for one in wanted if _has_words(one, words)]
         newest = sorted(found, key=lambda one: one.created_at or "", reverse=True)
-        return [texts[one.task_id] for one in newest[:limit]], None
+        return [texts[one.task_id] for one in newest], None
     lists = state().records.lists
     return _of_owner(viewer, lambda owner: lists.page(owner, limit, phases, start_at, words))
 
@@ -116,7 +116,7 @@ def newest_and_open_for(viewer: Viewer, limit: int) -> Page:
     They are as `OwnerLists.newest_and_open` has them. A token for some tasks lists all of those.
     """
     if viewer.granted_ids:
-        return list_for(viewer, len(viewer.granted_ids))
+        return list_for(viewer, limit)
     lists = state().records.lists
     return _of_owner(viewer, lambda owner: lists.newest_and_open(owner, limit))
 
