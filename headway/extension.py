@@ -210,10 +210,18 @@ class Headway(AppTasks):
 
 
 def _keys_of(app: Flask) -> Iterator[str | bytes]:
-    """Yield the secrets that sign an app's sessions and tokens, former ones too."""
+    """Yield the secrets that sign an app's sessions and tokens, former ones too.
+
+    Raises ConfigError.
+    """
     for name in ("SECRET_KEY", "HEADWAY_SECRET_KEY"):
+        former = app.config.get(f"{name}_FALLBACKS") or ()
+        if isinstance(former, str | bytes):
+            raise ConfigError(
+                f"{name}_FALLBACKS must be a list of keys: of a text each letter would count as one."
+            )
         yield app.config.get(name) or ""
-        yield from app.config.get(f"{name}_FALLBACKS") or ()
+        yield from former
 
 
 def _state_for(app: Flask, celery: Celery, backend: LiveBackend) -> State:

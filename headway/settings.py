@@ -70,7 +70,7 @@ SECRET_KEY = Setting(
     "HEADWAY_SECRET_KEY", None, "signs and verifies tokens; unset: the app's own `SECRET_KEY`"
 )
 SECRET_KEY_FALLBACKS = Setting(
-    "HEADWAY_SECRET_KEY_FALLBACKS", (), "older keys, whose tokens still count"
+    "HEADWAY_SECRET_KEY_FALLBACKS", (), "a list of older keys, whose tokens still count"
 )
 LANGUAGE = Setting(
     "HEADWAY_LANGUAGE",

@@ -22,6 +22,7 @@ from headway import ConfigError, Headway
 from headway.celery.messages.sends import load_owner_by, nobody
 from headway.engine.frames import SERVICE_RESTART
 from headway.store.records import Records
+from headway.web.requests.errors import ERROR_PAGES, JSON_BLUEPRINTS
 from tests.browser import OrderedClient
 from tests.processes import Process, answers, free_port, running, wait_for, worker
 
@@ -106,6 +107,26 @@ def test_an_allowed_origin_that_is_none_is_refused(redis_url: str):
                 "shop", broker=redis_url, backend=f"headway+{redis_url}", set_as_current=False
             ),
         )
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY_FALLBACKS", "HEADWAY_SECRET_KEY_FALLBACKS"])
+@pytest.mark.parametrize("keys", ["a former secret of the tests", b"a former secret of the tests"])
+def test_a_text_of_former_keys_is_refused(redis_url: str, name: str, keys: str | bytes):
+    app = Flask("shop")
+    app.config[name] = keys
+    backend = f"headway+{redis_url}"
+
+    with pytest.raises(ConfigError, match=f"^{name} must be a list of keys"):
+        Headway(app, celery=Celery("shop", broker=redis_url, backend=backend, set_as_current=False))
+
+
+def test_a_refusal_at_any_endpoint_needs_no_template_of_the_apps(shop: Flask):
+    blueprints = set(shop.blueprints)
+    assert blueprints == JSON_BLUEPRINTS | ERROR_PAGES.keys()
+
+    refused = shop.test_client().delete("/headway/push", headers={"Accept": "text/html"}, data="x")
+
+    assert (refused.status_code, refused.get_json()["error"]["code"]) == (415, "not_json")
 
 
 def test_it_leaves_other_socket_servers_of_the_process_alone(shop: Flask):

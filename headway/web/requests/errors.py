@@ -26,6 +26,7 @@ JSON_BLUEPRINTS = {
     "headway_ops",
     "headway_assets",
     "headway_answers",
+    "headway_push",
     "headway_sharing",
     "headway_streams",
     "headway_uploads",
