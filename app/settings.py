@@ -136,7 +136,8 @@ SETTINGS: tuple[settings.Setting, ...] = (
     Number(
         "MAX_ATTEMPTS",
         4,
-        "how often a task may begin",
+        "how many attempts of a task may fail before it fails; runs that were stopped in order, or "
+        "lost after they had saved something new, do not count",
         1,
         100,
     ),

@@ -218,7 +218,7 @@ def _keys_of(app: Flask) -> Iterator[str | bytes]:
         former = app.config.get(f"{name}_FALLBACKS") or ()
         if isinstance(former, str | bytes):
             raise ConfigError(
-                f"{name}_FALLBACKS must be a list of keys: of a text each letter would count as one."
+                f"{name}_FALLBACKS must be a list of keys: of a text each letter would be one."
             )
         yield app.config.get(name) or ""
         yield from former
