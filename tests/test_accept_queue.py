@@ -15,7 +15,7 @@ import pytest
 from tests.processes import ROOT, wait_for
 
 BACKLOG = 4
-CROWD = 200
+CROWD = 40
 
 
 @pytest.fixture

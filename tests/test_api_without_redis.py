@@ -70,6 +70,7 @@ def test_a_page_that_needs_redis_can_be_asked_for_again(redis_down: FlaskClient,
     assert "Try again</a>" not in sent.text
 
 
+@pytest.mark.usefixtures("hasty_redis")
 def test_a_start_while_redis_hangs_is_503_and_never_begins(
     env: dict[str, str], valkey: Valkey, records: Records
 ):

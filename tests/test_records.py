@@ -384,7 +384,7 @@ def test_workers_are_counted_while_they_say_that_they_are_there(records: Records
 
 
 def test_a_hung_redis_holds_up_a_report_for_a_second_at_most(
-    records: Records, valkey: Valkey, redis_timeouts: list[object]
+    redis_timeouts: list[object], records: Records, valkey: Valkey
 ):
     task_id = start(records)
     claim(records, task_id, FIRST)

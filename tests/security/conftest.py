@@ -7,12 +7,19 @@ from typing import NamedTuple
 
 import pytest
 
+from headway.web.api import health
 from tests.processes import Process, Valkey, running, web
 
 
 class Served(NamedTuple):
     process: Process
     address: str
+
+
+@pytest.fixture(autouse=True)
+def no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `/readyz` wait for no heartbeat: in a test's own process none comes back."""
+    monkeypatch.setattr(health, "PROOF_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module")
