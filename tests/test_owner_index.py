@@ -159,6 +159,20 @@ def test_pages_of_a_search_go_through_more_than_one_call_looks_at(
     assert end is None
 
 
+def test_a_page_that_is_full_before_the_next_match_is_found_goes_on_there(records: Records):
+    old = start(records, "Needle")
+    for _ in range(2100):
+        start(records, "Hay")
+    new = start(records, "Needle")
+
+    page, cursor = records.lists.page(ADA, 1, words=["needle"])
+    assert cursor is not None
+    rest, end = records.lists.page(ADA, 1, cursor=cursor, words=["needle"])
+
+    assert [json.loads(snapshot)["task_id"] for snapshot in page + rest] == [new, old]
+    assert end is None
+
+
 def test_few_of_a_phase_are_paged_as_many_are(records: Records):
     ids = [start(records) for _ in range(5)]
     for task_id in ids[:4]:

@@ -11,7 +11,7 @@ from headway.message_headers import PARENT, with_headers
 from headway.snapshot import Phase, Snapshot
 from headway.store.model import StateWrite
 from headway.store.records import Records
-from tests.by_hand import HERE, claim, published, shown, subscribed, write
+from tests.by_hand import HERE, claim, published, save_text, shown, subscribed, write
 from tests.by_records import MESSAGE
 
 
@@ -232,6 +232,20 @@ def test_a_part_is_forgotten_by_itself_or_with_the_task_that_started_it(records:
 
     assert shown(records, kept) is None
     assert records.client.zcard(records.keys.parts(parent)) == 0
+
+
+def test_a_parent_that_is_gone_on_with_still_expires_when_its_parts_end(records: Records):
+    parent = begun(records)
+    part = begun(records, parent)
+    saving = StateWrite(parent, HERE, Phase.RUNNING, {}, "{}", "long_task", max_attempts=4)
+    assert records.runs.write(saving._replace(saved=save_text(1))) == "written"
+    end(records, parent, Phase.FAILED)
+    start(records, resume_from=parent)
+    assert snapshot(records, parent).resume is not None
+
+    end(records, part)
+
+    assert records.client.pttl(records.keys.record(parent)) > 0
 
 
 def test_a_damaged_parent_keeps_no_part_from_ending(records: Records):

@@ -16,8 +16,8 @@ local FEW = 200
 local page = {}
 local untidy = {}
 local is_filtered = phases ~= '' or #ARGV >= FIRST_WORD
-local seen_score = ''
-local seen_id = ''
+local seen_score = score  -- where a page goes on that was full before this call
+local seen_id = last
 local looked = 0
 
 local function lacks_words(known)

@@ -103,8 +103,9 @@ store_version = function(record, id, held, changes, meta, ttl)
     if phase ~= held.phase then note_history(fields, changes, phase) end
   end
   if is_point(held, changes, phase) then note_point(record, id, fields, changes, ttl, phase) end
-  -- Frequent reports need not renew the expiry of their record each time.
-  local keep = phase ~= held.phase or NOW - number(fields.ttl_refreshed_at) > HOUR
+  -- Frequent reports need not renew the expiry of their record each time; at an end the record is
+  -- written anew, without one.
+  local keep = FINAL[phase] or phase ~= held.phase or NOW - number(fields.ttl_refreshed_at) > HOUR
   if keep then changes.ttl_refreshed_at = integer(NOW) end
   local flat = {}
   for name, value in pairs(changes) do
