@@ -218,17 +218,21 @@ def test_the_answer_outlives_a_run_that_is_lost(asking: Begin):
     assert told == ["yes", "yes"]
 
 
-def test_what_a_run_has_said_is_there_while_its_question_waits(asking: Begin, records: Records):
+# The second ends as a token begins; the third is more than one call takes.
+@pytest.mark.parametrize("text", ["thinking", "Shall I write to Smith", "thinking " * 20_000])
+def test_what_a_run_has_said_is_there_while_its_question_waits(
+    asking: Begin, records: Records, text: str
+):
     def body() -> None:
         out = progress.stream("answer")
-        out.write("thinking")
+        out.write(text)
         progress.log("looked it up")
         progress.ask("Which?")
 
     task = asking(body)
     task.run()
 
-    assert task.snapshot.streams["answer"]["length"] == len("thinking")
+    assert task.snapshot.streams["answer"]["length"] == len(text)
     assert [line["text"] for line in records.queries.read_log(task.task_id, 0)["lines"]] == [
         "looked it up"
     ]

@@ -87,8 +87,8 @@ def _ask(run: Run, question: Asked) -> NoReturn:
             f"The run would end here within progress.once({name!r}, ...), which would leave that "
             "in doubt: ask before it, or give it in_doubt=."
         )
-    if run.streams is not None:
-        run.streams.flush()
+    if run.streams is not None:  # to their last words, which may be what the person goes by
+        run.streams.close()
     run.sender.flush(now=True)
     run.sender.settle()
     runs = run.task.backend.runs
