@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from celery.app.trace import get_actual_ignore_result
@@ -24,7 +25,7 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
             run.check_raised()
     except Stopped as stopped:
         programs.end(run.origin)
-        _close_streams(run)  # while the record still takes their last words
+        _close(run.streams)  # while the record still takes their last words
         if stopped.outcome == Outcome.CANCELLING:
             task.backend.mark_as_revoked(task.request.id, "Cancelled", task.request)
         raise Ignore(
@@ -40,19 +41,23 @@ def run_body(run: Run, body: Callable[[], Any]) -> Any:
             task.backend.mark_as_retry(task.request.id, retry.exc, request=task.request)
         raise
     finally:
+        _end(run)
+
+
+def _end(run: Run) -> None:
+    """Send what the run has left to say and close what it has open, each whatever the others do."""
+    with ExitStack() as ends:  # the last one first
+        ends.callback(run.end)
+        ends.callback(lambda: _close(run.sender))
+        ends.callback(lambda: _close(run.relay))
+        ends.callback(lambda: _close(run.streams))
+        ends.callback(run.report_sender.close)
         warn_of_renamed(run)
-        run.report_sender.close()
-        _close_streams(run)
-        if run.relay is not None:
-            run.relay.close()
-        if run.sender is not None:
-            run.sender.close()
-        run.end()
 
 
-def _close_streams(run: Run) -> None:
-    if run.streams is not None:
-        run.streams.close()
+def _close(part: Any) -> None:
+    if part is not None:
+        part.close()
 
 
 def _call_body(run: Run, body: Callable[[], Any]) -> Any:

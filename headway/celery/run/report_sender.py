@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -13,6 +14,8 @@ from celery.app.task import Context
 
 from headway.celery.run.runs import Stopped
 from headway.store.model import Outcome
+
+logger = logging.getLogger(__name__)
 
 OFTEN_SECONDS = 0.05  # a report this soon after another does not wait for its own reply
 AT_ONCE_SECONDS = 0.001  # one this soon does not wait for the earlier replies either
@@ -50,11 +53,16 @@ class ReportSender:
             self._sent_at = time.monotonic()
 
     def close(self) -> None:
-        """Wait for the outstanding replies, and discard them."""
+        """Wait for the outstanding replies, and discard them; a failure is logged.
+
+        It changes no outcome: the body has ended by now.
+        """
         with self._sending:
             try:
                 while self._replies:
                     self._replies.popleft()()
+            except Exception:
+                logger.exception("The last reports of a run are not stored")
             finally:
                 if self._pipeline is not None:
                     self._pipeline.close()
