@@ -183,17 +183,17 @@ class MaskedStream:
     leads to one, as `password=` does, is no secret and is not held back.
     """
 
-    def __init__(self, held_back: str = "") -> None:
+    def __init__(self, held_back: str = "", mark: str = "") -> None:
         self.held_back = held_back
-        self._mark = ""  # by which what comes next may be a credential
+        self.mark = mark  # the end of what is shown, by which what follows may be a credential
 
     def feed(self, piece: str, *, is_last: bool) -> str:
         """Return what can be shown by now, masked."""
-        text = self._mark + self.held_back + piece
-        end = len(text) if is_last else max(len(self._mark), closed_end(text))
-        shown = mask(text[:end]).removeprefix(self._mark)
+        text = self.mark + self.held_back + piece
+        end = len(text) if is_last else max(len(self.mark), closed_end(text))
+        shown = mask(text[:end]).removeprefix(self.mark)
         self.held_back = text[end:]
-        self._mark = begun_mark(text[:end])
+        self.mark = begun_mark(text[:end])
         return shown
 
 

@@ -40,7 +40,7 @@ SERVER_KEYS = {
 
 def save_text(number: int, value: object = None, by: str = HERE.token) -> str:
     """Return the save of a run that has saved something new, or of one that repeats `by`'s."""
-    return numbered(Saved(json.dumps(value), {}, {}, {}, {}).as_json(), number, json.dumps(by))
+    return numbered(Saved(json.dumps(value), {}, {}, {}, {}, {}).as_json(), number, json.dumps(by))
 
 
 def hand_task(records: Records, visitor: Visitor) -> str:

@@ -92,6 +92,38 @@ def test_the_end_of_a_text_that_may_begin_a_secret_is_neither_lost_nor_told(
     assert told == (f"It is {masking.MASK}." if goes_on else "It is s3cret")
 
 
+def test_a_credential_that_a_save_parts_from_its_mark_is_masked(runs: Runs, records: Records):
+    def body() -> None:
+        if progress.saved is None:
+            progress.stream("answer").write("pass")
+            progress.save("asked")
+            raise Killed
+        progress.stream("answer").write("word=hunter2xyz.")
+
+    runs(body)
+    runs(body)
+
+    assert text_of(records, runs.task_id) == f"password={masking.MASK}."
+
+
+def test_other_text_in_a_stream_makes_no_save_a_new_one(runs: Runs, records: Records):
+    texts = iter(["It is s3cret", "They say", "p"])
+
+    def body() -> None:
+        progress.stream("answer").write(next(texts))
+        progress.save("asked")
+        raise Killed
+
+    saved_by = []
+    with secret("s3cret-word"):
+        for _ in range(3):
+            runs(body)
+            kept = records.client.hget(f"headway:task:{runs.task_id}", "saved")
+            saved_by.append(json.loads(kept)["by"])
+
+    assert saved_by[0] == saved_by[1] == saved_by[2]
+
+
 def test_the_text_of_a_task_that_another_one_replaces_is_taken_back(runs: Runs, records: Records):
     def body() -> None:
         progress.stream("answer").write("mine")

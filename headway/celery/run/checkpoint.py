@@ -34,11 +34,12 @@ class Checkpoint:
         self._newest = ""  # the same, also while its loop's item is not done
         self._loops = Loops({})
         self._held_back: dict[str, str] = {}
+        self._marks: dict[str, str] = {}
         self._overflows: dict[str, int | None] = {}
         self._answers: dict[str, str] = {}  # key of a question -> its answer, see questions.lua
         self._asked: Counter[str] = Counter()  # questions without a key of their own, by their text
         self._asked_by_save: dict[str, int] = {}
-        self._found = ""  # what earlier runs saved, as JSON
+        self._found = ""  # how far earlier runs were, as JSON
         self._by = ""  # token of the run that saved something new last, as JSON
         self._own_token = ENCODER.encode(delivery_of(run.request).token)
         self._changes = 0  # by all runs of the task
@@ -114,10 +115,13 @@ class Checkpoint:
         """Whether the record does not have all of it."""
         return self._changes != self._stored
 
-    def held_back(self, stream: str) -> str:
-        """Return the end of a stream's text that was held back at the last save. Raises Stopped."""
+    def end_of(self, stream: str) -> tuple[str, str]:
+        """Return the end of a stream's text at the last save: held back, and shown before that.
+
+        Each is "" unless a secret may begin or follow there. Raises Stopped.
+        """
         self._read()
-        return self._held_back.pop(stream, "")
+        return self._held_back.pop(stream, ""), self._marks.pop(stream, "")
 
     def overflow(self, stream: str) -> int | None:
         """Return the bytes of a stream's file at the last save; None without. Raises Stopped."""
@@ -128,14 +132,22 @@ class Checkpoint:
         """Return it, with how its streams are; `confirm` its number once it is stored."""
         with self._lock:
             asked = self._asked_by_save
-            saved = Saved(self._value, self._loops.places, ends.held_back, asked, ends.overflows)
-            text = saved.as_json()
-            if text != self._found:
+            saved = Saved(
+                self._value,
+                self._loops.places,
+                asked,
+                ends.held_back,
+                ends.marks,
+                ends.overflows,
+            )
+            own_part = saved.own_part()
+            if own_part != self._found:
                 self._by = self._own_token
             written = ""
             if ends.sent:
                 written = "".join(f"{name} {bytes_};" for name, bytes_ in ends.sent.items())
-            return Save(numbered(text, self._changes, self._by), self._changes, written)
+            text = numbered(own_part + saved.rest(), self._changes, self._by)
+            return Save(text, self._changes, written)
 
     def confirm(self, number: int) -> None:
         """Note that the record has what `pending` returned with this number."""
@@ -164,10 +176,11 @@ class Checkpoint:
             saved, number, by = found_in(text)
             self._changes = self._stored = number
             self._by = ENCODER.encode(by)
-            self._found = saved.as_json()
+            self._found = saved.own_part()
             self._value = self._newest = saved.value
             self._loops = Loops(saved.loops)
             self._held_back = dict(saved.held_back)
+            self._marks = dict(saved.marks)
             self._overflows = dict(saved.overflows)
             self._asked = Counter(saved.asked)
             self._asked_by_save = dict(saved.asked)

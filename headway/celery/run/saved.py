@@ -1,10 +1,11 @@
 """The JSON text in which a record keeps what a task has saved.
 
 It is `{"number": ..., "by": ..., "value": ..., "loops": {"<key>": [done, cursor], ...}}`, where
-`number` and `by` are for saves.lua; under "held_back" the ends of the task's streams that were not
-sent, by name; under "asked" how many questions of each text had been asked by then; under
-"overflows" the bytes of the files that have the whole text of streams, null for one that is begun
-only if what was held back is too much for its stream.
+`number` and `by` are for saves.lua; under "asked" how many questions of each text had been asked by
+then; under "held_back" the ends of the task's streams that were not sent, by name, and under
+"marks" the ends that were, where what follows may be a credential; under "overflows" the bytes of
+the files that have the whole text of streams, null for one that is begun only if what was held
+back is too much for its stream.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class StreamEnds(NamedTuple):
     """How the streams of a run are as it saves, by name."""
 
     held_back: Mapping[str, str]  # what is not sent yet: it may begin a secret
+    marks: Mapping[str, str]  # the end of what is: a secret may follow it
     overflows: Mapping[str, int | None]  # bytes of the files that have the whole text
     sent: Mapping[str, int]  # bytes of this attempt, -1 where the stream takes no more
 
@@ -31,21 +33,31 @@ class Saved(NamedTuple):
 
     value: str
     loops: Mapping[str, list[str]]  # key -> done and cursor
-    held_back: Mapping[str, str]
     asked: Mapping[str, int]
+    held_back: Mapping[str, str]
+    marks: Mapping[str, str]
     overflows: Mapping[str, int | None]  # stream -> bytes of its file, None if not begun
 
     def as_json(self) -> str:
         """Return it as the record keeps it, but for what `numbered` adds."""
+        return self.own_part() + self.rest()
+
+    def own_part(self) -> str:
+        """Return the first part of the JSON: how far the task is, whatever its streams are."""
         loops = ""
         if self.loops:
             loops = ",".join(
                 f"{json.dumps(key)}:[{done},{cursor}]" for key, (done, cursor) in self.loops.items()
             )
-        ends = f',"held_back":{json.dumps(self.held_back)}' if self.held_back else ""
         asked = f',"asked":{json.dumps(self.asked)}' if self.asked else ""
+        return f'{{"value":{self.value or NONE},"loops":{{{loops}}}{asked}'
+
+    def rest(self) -> str:
+        """Return the rest of the JSON: how the task's streams are."""
+        ends = f',"held_back":{json.dumps(self.held_back)}' if self.held_back else ""
+        marks = f',"marks":{json.dumps(self.marks)}' if self.marks else ""
         files = f',"overflows":{json.dumps(self.overflows)}' if self.overflows else ""
-        return f'{{"value":{self.value or NONE},"loops":{{{loops}}}{ends}{asked}{files}}}'
+        return f"{ends}{marks}{files}}}"
 
 
 def numbered(saved: str, number: int, by: str) -> str:
@@ -70,8 +82,9 @@ def found_in(text: str) -> Found:
             key: [str(done), ENCODER.encode(cursor)]
             for key, (done, cursor) in kept.get("loops", {}).items()
         },
-        kept.get("held_back", {}),
         kept.get("asked", {}),
+        kept.get("held_back", {}),
+        kept.get("marks", {}),
         kept.get("overflows", {}),
     )
     return Found(saved, kept.get("number", 0), kept.get("by", ""))

@@ -30,7 +30,7 @@ class StreamSender:
         self._backend = run.task.backend
         self._max_bytes = int(settings.STREAM_MAX_BYTES.read(self._backend.app.conf))
         # It holds back what may begin a secret; at first, the end of the text at the last save.
-        self.masked = masking.MaskedStream(run.checkpoint.held_back(stream.name))
+        self.masked = masking.MaskedStream(*run.checkpoint.end_of(stream.name))
         self._taken = 0  # characters of what is unsent
         self._unsent = b""
         self.sent = 0  # bytes of this attempt in Redis

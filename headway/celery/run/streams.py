@@ -29,7 +29,7 @@ MAX_STREAMS = 16  # of a run
 NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}")
 OVERFLOW_FILE = "file"
 MARKDOWN = "markdown"
-NO_STREAMS = StreamEnds({}, {}, {})
+NO_STREAMS = StreamEnds({}, {}, {}, {})
 
 FLUSHER = Flusher("streams", FLUSH_SECONDS)
 os.register_at_fork(after_in_child=FLUSHER.forget)
@@ -94,6 +94,7 @@ class RunStreams:
         senders = self._senders.items()
         return StreamEnds(
             {name: held for name, sender in senders if (held := sender.masked.held_back)},
+            {name: mark for name, sender in senders if (mark := sender.masked.mark)},
             {name: sender.file_size for name, sender in senders if _needs_file(sender)},
             {name: _sent(sender) for name, sender in senders},
         )
