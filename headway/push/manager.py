@@ -172,6 +172,6 @@ class RoomManager(PubSubManager):
 
 
 def _close_websockets(manager: RoomManager, pid: int) -> None:
-    """Close them as this process ends, whoever ends it; a child that it forked does not."""
+    """Close them as this process ends, also by a signal; a child that it forked does not."""
     if os.getpid() == pid:
         manager.close_websockets()

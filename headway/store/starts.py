@@ -142,7 +142,7 @@ class Starts:
             parent=parent_of(message),
             former_part=former_part,
         )
-        keys = [self._keys.record(task_id), self._keys.owner(owner), *once]
+        keys = [self._keys.record(task_id), *once]
         outcome, *found = self._create_in_time(keys, args, uploads)
         if outcome in REFUSALS:
             raise REFUSALS[outcome]

@@ -39,7 +39,7 @@ export class Choice {
     this.#bar = bar;
     this.#watcher = watcher;
     if (!bar.childElementCount) build(bar);
-    this.#items = new ChosenItems(list, () => this.#showAnew());
+    this.#items = new ChosenItems(list, () => this.#showUnanswered());
     this.#part("all").addEventListener("change", () => this.#chooseAll());
     bar.addEventListener("submit", (event) => this.#onSubmit(event));
     this.#button("forget").addEventListener("blur", () => this.#ask(false));
@@ -91,10 +91,10 @@ export class Choice {
   #choose(chosen) {
     this.#items.set(chosen);
     this.#isAsked = false;
-    this.#showAnew();
+    this.#showUnanswered();
   }
 
-  #showAnew() {
+  #showUnanswered() {
     this.#say("");
     this.show();
   }

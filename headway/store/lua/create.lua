@@ -1,5 +1,5 @@
 -- Create the record of a new task, and send its message or put it into the outbox.
--- KEYS[1]: the record; KEYS[2]: the owner's list; KEYS[3]: the idempotency key, if there is one.
+-- KEYS[1]: the record; KEYS[2]: the idempotency key, if there is one.
 -- ARGV[1]: id; ARGV[2]: owner ('' none); ARGV[3]: queue; ARGV[4]: name, ARGV[5]: title, ARGV[6]:
 -- max_attempts, as JSON fragments; ARGV[7]: the message that is kept; ARGV[8]: ttl in ms; ARGV[9]:
 -- deadline in us; ARGV[10]: digest of the body; ARGV[11]: when, see resolve_time; ARGV[12]: the
@@ -14,7 +14,7 @@
 -- Returns {'created', 'scheduled', 'in_line', 'replayed' or 'existing', id, snapshot}, or {why not}:
 -- 'late', 'conflict'.
 local record = KEYS[1]
-local once = KEYS[3]
+local once = KEYS[2]
 local id = ARGV[1]
 local queue = ARGV[3]
 local name = ARGV[4]

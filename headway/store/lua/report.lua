@@ -65,7 +65,8 @@ redis.call('SET', celery, meta, 'PX', ttl)
 redis.call('PUBLISH', celery, meta)
 local shown = {version = version, phase = phase, current = current, total = total, status = status,
   step = step, updated_at = updated_at, parts = parts, parent_id = parent_in(static), owner = owner}
-local event = compose('["snapshot",', id, shown, static, 'null', 'null', render_streams(id, streams), ']')
+local rendered = render_streams(id, streams)
+local event = render_between('["snapshot",', id, shown, static, 'null', 'null', rendered, ']')
 publish_event(id, shown, event)
 if shown.parent_id then count_part(record, id, shown, ttl) end
 return 'written'

@@ -31,8 +31,8 @@ MAX_RERUNS = 100  # parts that one request runs again
 def listing(task_id: str) -> ResponseReturnValue:
     """Answer with a task's parts in the order of their starts: `{"tasks", "next"}`.
 
-    Query: `phase`, `state`, `q`, `limit` and `cursor`, as the list of tasks. Whoever may see a task
-    may see its parts here. A browser gets the page of it.
+    Query: `phase`, `state`, `q`, `limit` and `cursor`, as the list of tasks. Those who may see
+    a task may see its parts here. A browser gets the page of it.
     """
     records = get_records()
     viewer = current_viewer()

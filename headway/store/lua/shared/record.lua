@@ -70,7 +70,7 @@ end
 -- A snapshot between `head` and `tail`: the DYNAMIC members, the STATIC ones as `static`, where it
 -- waits, and its streams. All in one step, so that a report copies none of it twice. The fan-out
 -- reads the id and the version from the first two.
-local function compose(head, id, fields, static, position, queue, streams, tail)
+local function render_between(head, id, fields, static, position, queue, streams, tail)
   return head .. '{"task_id":"' .. id .. '","version":' .. fields.version .. ',"state":"' ..
     STATE[text(fields.phase)] .. '","phase":' .. fields.phase .. ',"current":' ..
     (fields.current or 'null') .. ',"total":' .. (fields.total or 'null') .. ',"status":' ..
@@ -93,7 +93,7 @@ local function render(id, fields)
   local moving = position ~= 'null' and position or written
   local tag = moving and fields.version .. '-' .. moving or fields.version
   local static = fields.static or static_members(fields)
-  return tag, compose('', id, fields, static, position, queue, streams, '')
+  return tag, render_between('', id, fields, static, position, queue, streams, '')
 end
 
 -- Whether the kept JSON of the members that seldom change was written by this release.
