@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -201,6 +202,23 @@ def test_a_log_is_given_from_where_the_reader_stands_and_then_pushed(
         f"{visitor.address}/tasks/{task_id}/log", params={"after": 2}, timeout=20
     ).json()
     assert [line["seq"] for line in tail["lines"]] == [3, 4]
+
+
+def test_of_long_logs_each_watched_task_is_given_its_newest_lines(
+    visitor: Visitor, records: Records
+):
+    some = [hand_task(records, visitor) for _ in range(4)]
+    for task_id in some:
+        records.output.log(task_id, HERE, [("INFO", "x" * 4000)] * 300)
+        records.output.log(task_id, HERE, [("INFO", "the last one")])
+
+    logs = visitor.call("watch", {"task_ids": some, "after": dict.fromkeys(some, 0)})["logs"]
+
+    assert {page["lines"][-1]["text"] for page in logs.values()} == {"the last one"}
+    lines = [line for page in logs.values() for line in page["lines"]]
+    assert len(json.dumps(lines, separators=(",", ":"))) < 128 * 1024
+    assert {page["last_seq"] for page in logs.values()} == {301}
+    assert all(len(page["lines"]) > 5 for page in logs.values())
 
 
 def test_a_new_socket_is_told_how_the_server_fares(visitor: Visitor):

@@ -59,11 +59,11 @@ class Queries:
         for begin in range(0, len(ids), READ_BATCH):
             yield from filter(None, self.read(ids[begin : begin + READ_BATCH]))
 
-    def read_log(self, task_id: str, after: int) -> LogPage:
-        """Return the log lines after the seq `after`."""
-        first, last, lines = self._functions.call(
-            "read_log", [self._keys.record(task_id), self._keys.log(task_id)], [after]
-        )
+    def read_log(self, task_id: str, after: int, max_bytes: int | None = None) -> LogPage:
+        """Return the log lines after the seq `after`, the newest `max_bytes` of them at most."""
+        keys = [self._keys.record(task_id), self._keys.log(task_id)]
+        most = "" if max_bytes is None else max_bytes
+        first, last, lines = self._functions.call("read_log", keys, [after, most])
         return {
             "lines": damaged.log_lines(lines),
             "first_seq": int(first),

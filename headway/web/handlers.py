@@ -25,7 +25,7 @@ from headway.snapshot import Phase
 from headway.state import state_of
 from headway.store.errors import SENTENCES, RedisUnavailable
 from headway.store.keys import room
-from headway.store.model import StreamPage
+from headway.store.model import LogPage, StreamPage
 from headway.web.api.payloads import TASK_IDS
 from headway.web.api.reading import read_mine
 from headway.web.requests.limiting import count_event, owner_of_socket
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 NAMESPACE = "/"
 
 MAX_STREAM_BYTES = 128 * 1024  # of text in one answer
+MAX_LOG_BYTES = 128 * 1024  # of lines; a client with too much to take is disconnected
 
 Answer: TypeAlias = dict[str, Any]
 Had: TypeAlias = dict[str, tuple[int, int | None]]  # offset and epoch by a stream's name
@@ -121,17 +122,18 @@ class SocketHandlers:
                 if task_id not in gone
             }
             missing += gone
-        logs = {
-            task_id: self._records.queries.read_log(task_id, after[task_id])
-            for task_id in found
-            if task_id in after
-        }
         return {
             "snapshots": [loads(stored.snapshot) for stored in found.values()],
-            "logs": logs,
+            "logs": self._read_logs({id: after[id] for id in found if id in after}),
             "streams": self._read_streams({id: had[id] for id in found if id in had}),
             "missing": missing,
         }
+
+    def _read_logs(self, after: dict[str, int]) -> dict[str, LogPage]:
+        """Return the newest lines of these tasks, MAX_LOG_BYTES in all, the same share for each."""
+        share = MAX_LOG_BYTES // max(1, len(after))
+        read = self._records.queries.read_log
+        return {task_id: read(task_id, seq, share) for task_id, seq in after.items()}
 
     def _read_streams(self, had: dict[str, Had]) -> dict[str, dict[str, StreamPage]]:
         """Return these tasks' streams, MAX_STREAM_BYTES of text in all."""
