@@ -124,6 +124,26 @@ test("a server that is away is asked again, and no more after the end", async ()
   mock.timers.reset();
 });
 
+test("a server that is away is asked once a second, however much is pushed", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const { server, page, stream, write } = viewer();
+  server.away = true;
+  write("lost,");
+
+  for (let push = 0; push < 30; push++) {
+    stream.take(write("x"));
+    await settled();
+  }
+  assert.equal(server.reads, 1);
+
+  server.away = false;
+  mock.timers.tick(1000);
+  await settled();
+  assert.equal(page.text, server.text);
+  assert.equal(server.reads, 2);
+  mock.timers.reset();
+});
+
 test("a promise that is not kept is not asked for for ever", async () => {
   const { server, stream } = viewer();
 

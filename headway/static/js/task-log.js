@@ -26,7 +26,8 @@ export class TaskLog {
   #last;
   #wanted = 0;
   #reading = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #stopped = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} what comes meanwhile is read then */
   #retry;
 
   /**
@@ -60,35 +61,36 @@ export class TaskLog {
    * @param {number} seq Infinity: to the end, as it is now
    */
   reach(seq) {
-    if (seq <= this.#last) return;
     this.#wanted = Math.max(this.#wanted, seq);
-    if (!this.#reading) void this.#fetch();
+    if (!this.#reading && !this.#retry) void this.#catchUp();
   }
 
   /** Read no more. */
   stop() {
+    this.#stopped = true;
     clearTimeout(this.#retry);
-    this.#wanted = 0;
+  }
+
+  async #catchUp() {
+    this.#retry = undefined;
+    this.#reading = true;
+    while (!this.#stopped && !this.#retry && this.#wanted > this.#last) await this.#fetch();
+    this.#reading = false;
   }
 
   async #fetch() {
-    clearTimeout(this.#retry);
-    this.#reading = true;
     const wanted = this.#wanted;
-    this.#wanted = 0;
+    this.#wanted = 0; // from now on it is for the next one
     try {
       const { lines, first_seq } = await this.#read(this.#last);
       const next = lines.filter(({ seq }) => seq > this.#last);
       const lost = first_seq > this.#last + 1 ? first_seq - 1 : 0;
-      if (next.length) {
-        this.#last = next[next.length - 1].seq;
-        this.#draw(next, lost);
-      }
+      if (this.#stopped || !next.length) return;
+      this.#last = next[next.length - 1].seq;
+      this.#draw(next, lost);
     } catch {
       this.#wanted = Math.max(this.#wanted, wanted);
-      this.#retry = setTimeout(() => this.#fetch(), RETRY_MS);
-    } finally {
-      this.#reading = false;
+      this.#retry = setTimeout(() => this.#catchUp(), RETRY_MS);
     }
   }
 }

@@ -31,7 +31,7 @@ export class TaskStream {
   #wanted = NOTHING;
   #reading = false;
   #stopped = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  /** @type {ReturnType<typeof setTimeout> | undefined} what comes meanwhile is read then */
   #retry;
 
   /**
@@ -64,7 +64,7 @@ export class TaskStream {
    */
   reach(end) {
     if (isBefore(this.#wanted, end)) this.#wanted = end;
-    if (this.#isBehind && !this.#reading) void this.#catchUp();
+    if (this.#isBehind && !this.#reading && !this.#retry) void this.#catchUp();
   }
 
   /** Read no more. */
@@ -98,7 +98,7 @@ export class TaskStream {
   }
 
   async #catchUp() {
-    clearTimeout(this.#retry);
+    this.#retry = undefined;
     this.#reading = true;
     try {
       while (this.#isBehind) {
