@@ -12,6 +12,7 @@ import websocket
 from flask.testing import FlaskClient
 
 from headway.celery.run.saved import Saved, numbered
+from headway.celery.run.streams import NO_STREAMS
 from headway.files.store import FileStore
 from headway.files.types import media_type
 from headway.message_headers import PARENT
@@ -40,7 +41,7 @@ SERVER_KEYS = {
 
 def save_text(number: int, value: object = None, by: str = HERE.token) -> str:
     """Return the save of a run that has saved something new, or of one that repeats `by`'s."""
-    return numbered(Saved(json.dumps(value), {}, {}, {}, {}, {}).as_json(), number, json.dumps(by))
+    return numbered(Saved(json.dumps(value), {}, {}, NO_STREAMS).as_json(), number, json.dumps(by))
 
 
 def hand_task(records: Records, visitor: Visitor) -> str:

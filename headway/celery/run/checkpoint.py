@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from headway.celery.run.loops import Loop, Loops
@@ -33,9 +32,7 @@ class Checkpoint:
         self._value = ""  # as JSON, "" for none
         self._newest = ""  # the same, also while its loop's item is not done
         self._loops = Loops({})
-        self._held_back: dict[str, str] = {}
-        self._marks: dict[str, str] = {}
-        self._overflows: dict[str, int | None] = {}
+        self._ends = StreamEnds({}, {}, {}, {})  # of the streams at the last save, until they go on
         self._answers: dict[str, str] = {}  # key of a question -> its answer, see questions.lua
         self._asked: Counter[str] = Counter()  # questions without a key of their own, by their text
         self._asked_by_save: dict[str, int] = {}
@@ -116,30 +113,19 @@ class Checkpoint:
         return self._changes != self._stored
 
     def end_of(self, stream: str) -> tuple[str, str]:
-        """Return the end of a stream's text at the last save: held back, and shown before that.
-
-        Each is "" unless a secret may begin or follow there. Raises Stopped.
-        """
+        """Return the end of a text at the last save, as MaskedStream has it. Raises Stopped."""
         self._read()
-        return self._held_back.pop(stream, ""), self._marks.pop(stream, "")
+        return self._ends.held_back.pop(stream, ""), self._ends.marks.pop(stream, "")
 
     def overflow(self, stream: str) -> int | None:
         """Return the bytes of a stream's file at the last save; None without. Raises Stopped."""
         self._read()
-        return self._overflows.pop(stream, None)
+        return self._ends.overflows.pop(stream, None)
 
     def pending(self, ends: StreamEnds) -> Save:
         """Return it, with how its streams are; `confirm` its number once it is stored."""
         with self._lock:
-            asked = self._asked_by_save
-            saved = Saved(
-                self._value,
-                self._loops.places,
-                asked,
-                ends.held_back,
-                ends.marks,
-                ends.overflows,
-            )
+            saved = Saved(self._value, self._loops.places, self._asked_by_save, ends)
             own_part = saved.own_part()
             if own_part != self._found:
                 self._by = self._own_token
@@ -161,8 +147,8 @@ class Checkpoint:
         """Read what earlier runs saved, and have the ends of their texts sent."""
         if not self._is_read:
             self._read()
-        if self._overflows or self._held_back:
-            _open_streams(self._run, self._overflows, self._held_back)
+        if self._ends.overflows or self._ends.held_back:
+            _open_streams(self._run, self._ends)
 
     def _read(self) -> None:
         """Read what earlier runs saved, once."""
@@ -179,18 +165,16 @@ class Checkpoint:
             self._found = saved.own_part()
             self._value = self._newest = saved.value
             self._loops = Loops(saved.loops)
-            self._held_back = dict(saved.held_back)
-            self._marks = dict(saved.marks)
-            self._overflows = dict(saved.overflows)
+            self._ends = saved.ends
             self._asked = Counter(saved.asked)
             self._asked_by_save = dict(saved.asked)
             self._answers = json.loads(answers)
             self._is_read = True
 
 
-def _open_streams(run: Run, overflows: Iterable[str], held_back: Iterable[str]) -> None:
+def _open_streams(run: Run, ends: StreamEnds) -> None:
     """Open the streams that take up a file, or the end of a text, of an earlier run."""
-    for stream in tuple(overflows):
+    for stream in tuple(ends.overflows):
         open_stream(run, stream, overflow=OVERFLOW_FILE)
-    for stream in tuple(held_back):
+    for stream in tuple(ends.held_back):
         open_stream(run, stream)

@@ -22,9 +22,9 @@ NONE = "null"
 class StreamEnds(NamedTuple):
     """How the streams of a run are as it saves, by name."""
 
-    held_back: Mapping[str, str]  # what is not sent yet: it may begin a secret
-    marks: Mapping[str, str]  # the end of what is: a secret may follow it
-    overflows: Mapping[str, int | None]  # bytes of the files that have the whole text
+    held_back: dict[str, str]  # what is not sent yet: it may begin a secret
+    marks: dict[str, str]  # the end of what is: a secret may follow it
+    overflows: dict[str, int | None]  # bytes of the files that have the whole text, None: not begun
     sent: Mapping[str, int]  # bytes of this attempt, -1 where the stream takes no more
 
 
@@ -34,9 +34,7 @@ class Saved(NamedTuple):
     value: str
     loops: Mapping[str, list[str]]  # key -> done and cursor
     asked: Mapping[str, int]
-    held_back: Mapping[str, str]
-    marks: Mapping[str, str]
-    overflows: Mapping[str, int | None]  # stream -> bytes of its file, None if not begun
+    ends: StreamEnds
 
     def as_json(self) -> str:
         """Return it as the record keeps it, but for what `numbered` adds."""
@@ -54,10 +52,11 @@ class Saved(NamedTuple):
 
     def rest(self) -> str:
         """Return the rest of the JSON: how the task's streams are."""
-        ends = f',"held_back":{json.dumps(self.held_back)}' if self.held_back else ""
-        marks = f',"marks":{json.dumps(self.marks)}' if self.marks else ""
-        files = f',"overflows":{json.dumps(self.overflows)}' if self.overflows else ""
-        return f"{ends}{marks}{files}}}"
+        held_back, marks, overflows, _ = self.ends
+        ends = f',"held_back":{json.dumps(held_back)}' if held_back else ""
+        shown = f',"marks":{json.dumps(marks)}' if marks else ""
+        files = f',"overflows":{json.dumps(overflows)}' if overflows else ""
+        return f"{ends}{shown}{files}}}"
 
 
 def numbered(saved: str, number: int, by: str) -> str:
@@ -83,8 +82,6 @@ def found_in(text: str) -> Found:
             for key, (done, cursor) in kept.get("loops", {}).items()
         },
         kept.get("asked", {}),
-        kept.get("held_back", {}),
-        kept.get("marks", {}),
-        kept.get("overflows", {}),
+        StreamEnds(kept.get("held_back", {}), kept.get("marks", {}), kept.get("overflows", {}), {}),
     )
     return Found(saved, kept.get("number", 0), kept.get("by", ""))
