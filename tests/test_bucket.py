@@ -15,7 +15,7 @@ import pytest
 from headway.files.bucket import files as files_module
 from headway.files.bucket.address import address_of
 from headway.files.bucket.files import PARTS_GRACE_SECONDS, FileBucket
-from headway.files.bucket.parts import MIN_PART_BYTES, Parts, part_bytes
+from headway.files.bucket.parts import MIN_PART_BYTES, part_bytes
 from headway.files.store import Moved, TooLarge, size_of
 from headway.store.records import Records
 from tests.s3_server import PREFIX, Bucket
@@ -323,7 +323,24 @@ def test_the_sweep_deletes_what_no_record_names(
     assert [name.split("/")[-2] for name in bucket.open_parts()] == [coming]
 
 
-def test_damaged_notes_are_refused():
-    for text in ("[]", "{}", "7", "[1]", '[1,"a",[1],""]', '[1,"a",[["x","y"]],""]', "{"):
-        with pytest.raises(ValueError):
-            Parts.of(text)
+@pytest.mark.parametrize(
+    "note", ["[]", "{}", "7", "[1]", '[1,"a",[1],""]', '[1,"a",[["x","y"]],""]', "{"]
+)
+def test_an_upload_whose_note_is_damaged_goes_on_no_more_and_keeps_no_other(
+    uploads: FileBucket, records: Records, bucket: Bucket, monkeypatch: Any, note: str
+):
+    coming, key = begin(uploads, records)
+    uploads.append(coming, key, 0, [DATA[: PART + 3]], SIZE)
+    records.client.hset(records.keys.upload(coming), "parts", note)
+    gone = [begin(uploads, records)[0] for _ in range(3)]
+    for each in gone:
+        uploads.store(each, [b"gone"], 10)
+
+    with pytest.raises(FileNotFoundError):
+        uploads.append(coming, key, PART + 3, [b"more"], SIZE)
+    later = time.time() + PARTS_GRACE_SECONDS + 60
+    monkeypatch.setattr(files_module.time, "time", lambda: later)
+    assert list(uploads.sweep(lambda owner: {key} if owner == coming else set(), 60.0))
+
+    assert bucket.objects() == {}
+    assert bucket.open_parts() == []

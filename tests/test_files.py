@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -348,6 +349,58 @@ def test_maintenance_deletes_what_no_record_names(
     assert replaced not in names
     assert expired not in names
     assert GRACE_SECONDS > 0
+
+
+@IN_A_FOLDER
+def test_what_cannot_be_deleted_keeps_nothing_else(
+    celery: Celery,
+    records: Records,
+    store: FileStore,
+    kept: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    expired = [str(uuid4()) for _ in range(5)]
+    for each in expired:
+        store.store(each, [b"a"], 10)
+    for path in Path(kept.at).rglob("*"):
+        os.utime(path, (0, 0))
+    listed = Path.iterdir
+
+    def list_some(folder: Path) -> Iterator[Path]:
+        if folder.name == expired[2]:  # as one that another user has made
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", list_some)
+
+    FileCleaner(celery.backend).clean()
+
+    assert len(kept.files()) == 1
+    assert f"Files of {expired[2]} are not deleted" in caplog.text
+
+
+def test_a_sweep_that_fails_keeps_no_other_store_from_its_own(
+    celery: Celery, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    swept = []
+
+    class Store:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def sweep(self, *_: object) -> Iterator[None]:
+            swept.append(self.name)
+            yield
+            raise OSError(f"{self.name} is away")
+
+    cleaner = FileCleaner(celery.backend)
+    cleaner._stores = [(Store(name), set) for name in ("tasks", "uploads")]
+
+    cleaner.clean()
+
+    assert swept == ["tasks", "uploads"]
+    assert "tasks is away" in caplog.text
 
 
 def test_what_lies_damaged_is_not_shown(records: Records, task_id: str):

@@ -343,3 +343,50 @@ def test_a_read_that_fails_fails_for_all_who_asked():
         with pytest.raises(RedisUnavailable):
             reader.read(["a"])
     assert reader.read([]) == []
+
+
+class Killed(BaseException):
+    """As a greenlet gets it."""
+
+
+@pytest.mark.parametrize("is_reading", [True, False])
+def test_who_is_killed_while_reading_for_others_keeps_nobody_waiting(is_reading: bool):
+    def read(task_ids: list[str], **_: Sequence[str]) -> list[Any]:
+        nonlocal is_reading
+        if not is_reading:
+            return task_ids
+        is_reading = False
+        come.wait(30)
+        raise Killed
+
+    class Turn:
+        """Somebody else's, for which the first one waits when it is killed."""
+
+        def __enter__(self) -> None:
+            nonlocal is_waiting
+            if is_waiting:
+                is_waiting = False
+                come.wait(30)
+                raise Killed
+
+        def __exit__(self, *_: object) -> None:
+            """Do nothing."""
+
+    is_waiting = not is_reading
+    come = threading.Event()
+    reader = BatchLoader(read)
+    reader._turn = Turn()  # type: ignore[assignment]
+    with ThreadPoolExecutor(2) as many:
+        first = many.submit(reader.read, ["a"])
+        if is_waiting:
+            wait_for(lambda: reader._next.task_ids)
+            other = many.submit(reader.read, ["b"])
+            wait_for(lambda: len(reader._next.task_ids) == 2)
+            come.set()
+            with pytest.raises(RedisUnavailable):
+                other.result(30)
+        come.set()
+        with pytest.raises(Killed):
+            first.result(30)
+
+    assert reader.read(["c"]) == ["c"]

@@ -149,7 +149,11 @@ class FileFolder:
         with suppress(FileNotFoundError), os.scandir(self._root) as entries:
             for entry in entries:
                 if TASK_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                    self._keep(entry.name, keys_of(entry.name), grace)
+                    keys = keys_of(entry.name)
+                    try:
+                        self._keep(entry.name, keys, grace)
+                    except OSError as error:  # as of a folder that another user has put there
+                        logger.warning("Files of %s are not deleted: %s", entry.name, error)
                     yield
 
     def _keep(self, task_id: str, keys: Collection[str], grace: float) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
+from headway.store.errors import RedisUnavailable
 from headway.store.model import TaskRecord
 from headway.store.queries import EVERYBODY
 
@@ -63,14 +64,22 @@ class BatchLoader:
         return batch.found[begin : begin + len(task_ids)]
 
     def _do(self, batch: Batch) -> None:
-        with self._turn:
-            with self._lock:
-                if self._next is batch:
-                    self._next = Batch()
-            try:
+        try:
+            with self._turn:
+                self._close(batch)
                 claims = batch.claims if any(batch.claims) else ()
                 batch.found = self._read(batch.task_ids, claims=claims, readers=batch.readers)
-            except Exception as error:
-                batch.error = error
-            finally:
-                batch.done.set()
+        except Exception as error:
+            batch.error = error
+        except BaseException:  # a greenlet that is killed; those who share its read are not
+            batch.error = RedisUnavailable("The request that read for others was broken off.")
+            raise
+        finally:
+            self._close(batch)
+            batch.done.set()
+
+    def _close(self, batch: Batch) -> None:
+        """Let no more reads into a batch."""
+        with self._lock:
+            if self._next is batch:
+                self._next = Batch()

@@ -44,12 +44,9 @@ class FileCleaner:
                 return
             self._begun_at = time.monotonic()
             sweeps = [store.sweep(keys_of, GRACE_SECONDS) for store, keys_of in self._stores]
-            self._left = chain.from_iterable(sweeps)
+            self._left = chain.from_iterable(map(_up_to_an_error, sweeps))
         self._has_left = False  # where this raises, it begins again the next time
-        try:
-            self._has_left = len(list(islice(self._left, BATCH))) == BATCH
-        except OSError as error:
-            logger.warning("Files that no task has are not deleted yet: %s", error)
+        self._has_left = len(list(islice(self._left, BATCH))) == BATCH
 
     def _of_task(self, task_id: str) -> set[str]:
         return {file.key for file in self._records.files.of(task_id)}
@@ -57,3 +54,11 @@ class FileCleaner:
     def _of_upload(self, upload_id: str) -> set[str]:
         file = self._records.uploads.keep(upload_id)
         return {file.key} if file else set()
+
+
+def _up_to_an_error(sweep: Iterator[None]) -> Iterator[None]:
+    """Yield as a sweep does; one that fails, as where its bucket is away, ends no other."""
+    try:
+        yield from sweep
+    except OSError as error:
+        logger.warning("Files that no task has are not deleted yet: %s", error)

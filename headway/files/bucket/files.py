@@ -142,7 +142,7 @@ class FileBucket:
         return key not in keys or (is_tail and (parts is None or parts.tail != name))
 
     def _parts(self, task_id: str) -> Parts | None:
-        """Return what is noted of a file that is appended to, None if it is whole or not kept."""
+        """Return what is noted of a file that is appended to, None if it is not or cannot be."""
         text = self._notes.read(task_id)
         return None if text is None else Parts.of(text)
 

@@ -9,6 +9,7 @@ of a part is never used twice, so neither overwrites what the other has stored.
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import suppress
 from typing import NamedTuple
 from uuid import uuid4
@@ -16,6 +17,8 @@ from uuid import uuid4
 from headway import strict_json
 from headway.files.bucket.objects import Objects
 from headway.files.store import FilesAway, Moved, PartNotes
+
+logger = logging.getLogger(__name__)
 
 MIN_PART_BYTES = 5 * 1024 * 1024  # S3's limit
 MAX_PARTS = 10_000  # S3's limit
@@ -41,16 +44,17 @@ class Parts(NamedTuple):
         return json.dumps([*self]) if self.offset else ""
 
     @classmethod
-    def of(cls, text: str) -> Parts:
-        """Return what a text notes. Raises ValueError for a damaged one."""
+    def of(cls, text: str) -> Parts | None:
+        """Return what a text notes; None for a damaged one, after which nothing can go on."""
         if not text:
             return cls()
         try:
             offset, upload, joined, tail = strict_json.parse(text)
             pairs = tuple((int(number), str(etag)) for number, etag in joined)
             return cls(int(offset), str(upload), pairs, str(tail))
-        except TypeError:
-            raise ValueError("What is noted of an upload's parts is damaged.") from None
+        except (TypeError, ValueError):
+            logger.warning("What is noted of an upload's parts is damaged: %.80s", text)
+            return None
 
 
 def part_bytes(size: int) -> int:
@@ -98,9 +102,10 @@ class Addition:
 
     def _noted(self) -> Parts:
         text = self._notes.read(self._upload_id)
-        if text is None:
+        parts = None if text is None else Parts.of(text)
+        if parts is None:
             raise FileNotFoundError("This upload is not kept.")
-        return Parts.of(text)
+        return parts
 
     def _tail(self) -> bytes:
         parts = self._parts
