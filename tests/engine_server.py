@@ -44,8 +44,28 @@ limits["refuses"] = lambda environ: environ.get("HTTP_ORIGIN") == "http://elsewh
 limits["quotas_of"] = lambda environ: dict.fromkeys(environ.get("HTTP_X_CLIENT", "").split(), 2)
 settings = {"transports": ["websocket"], "async_handlers": False, "serializer": ClientPacket}
 settings |= limits | options
+
+
+class Manager(socketio.Manager):
+    """The stock one, for one socket at a time: two that go at once take each other's lists away."""
+
+    lock = threading.RLock()
+
+    def basic_enter_room(self, *args, **options):
+        with self.lock:
+            super().basic_enter_room(*args, **options)
+
+    def pre_disconnect(self, *args, **options):
+        with self.lock:
+            return super().pre_disconnect(*args, **options)
+
+    def basic_disconnect(self, *args, **options):
+        with self.lock:
+            super().basic_disconnect(*args, **options)
+
+
 with choice.patch_socketio():
-    server = socketio.Server(async_mode=mode, **settings)
+    server = socketio.Server(async_mode=mode, client_manager=Manager(), **settings)
 gc.freeze()  # what counts the greenlets below looks through the rest
 handled = []
 gone = []

@@ -42,6 +42,13 @@ test("a new task adds one, and one that is gone takes it away", () => {
   assert.equal(all.of(["queued"]), 2);
 });
 
+test("a task that began about when the counts were read has them read again, whichever clock is ahead", () => {
+  for (const ms of [-300, 0, 300]) {
+    const created_at = new Date(READ + ms).toISOString();
+    assert.equal(counts().receive({ task_id: "d", phase: "queued", created_at }), true);
+  }
+});
+
 test("a task of which nobody knows the phase before has the counts read again", () => {
   const all = counts();
 

@@ -2,12 +2,14 @@
 
 /** @typedef {import("./tracked-tasks.js").Counts} Counts */
 
+const DOUBT_MS = 1000; // by which the server's time may be ahead of what it is thought to be here
+
 export class TaskCounts {
   /** @type {Counts} */
   #counts = {};
   /** @type {Map<string, string>} by task id, its phase */
   #phases = new Map();
-  #readAt = "";
+  #readAt = 0;
   /** How often a snapshot has moved the counts on. */
   moves = 0;
 
@@ -19,7 +21,7 @@ export class TaskCounts {
    */
   read(counts, now) {
     this.#counts = { ...counts };
-    this.#readAt = new Date(now).toISOString();
+    this.#readAt = now;
   }
 
   /**
@@ -33,7 +35,8 @@ export class TaskCounts {
   }
 
   /**
-   * Take in a snapshot. Returns whether the counts have to be read again: nobody knows the phase that the task was in.
+   * Take in a snapshot. Returns whether the counts have to be read again: nobody knows the phase that the task was in,
+   * or, of one that began as they were read, whether it is among them.
    *
    * @param {{task_id: string, phase: string, created_at: string}} snapshot
    */
@@ -41,10 +44,12 @@ export class TaskCounts {
     const before = this.#phases.get(task_id);
     if (before === phase) return false;
     this.#phases.set(task_id, phase);
-    if (before === undefined && created_at <= this.#readAt) return true;
-    if (before !== undefined) this.#add(before, -1);
+    const isNew = before === undefined;
+    const later = Date.parse(created_at) - this.#readAt;
+    if (isNew && !(later > 0)) return true;
+    if (!isNew) this.#add(before, -1);
     this.#add(phase, 1);
-    return false;
+    return isNew && later <= DOUBT_MS;
   }
 
   /**
