@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Protocol
 
 from celery.schedules import crontab
@@ -46,10 +46,30 @@ class Cron:
     text: str
 
     def next_after(self, after: datetime, zone: tzinfo) -> datetime:
+        if self.text.split()[1] != "*":
+            return self._next(after, zone)
+        # A rule for every hour follows the time that passes: it runs in an hour that comes twice,
+        # too, which the wall clock alone cannot tell from the first.
+        clock = _clock_at(after, zone)
+        due = self._next(after, clock)
+        changed = _clock_at(due, zone)
+        if changed == clock:
+            return due
+        due = self._next(after, changed)
+        while _clock_at(due, zone) != changed:
+            due = self._next(due, changed)
+        return due
+
+    def _next(self, after: datetime, zone: tzinfo) -> datetime:
         rule = crontab.from_string(self.text)
         local, delta, _ = rule.remaining_delta(after, zone)
         due: datetime = local + delta
         return due.astimezone(UTC)
+
+
+def _clock_at(moment: datetime, zone: tzinfo) -> timezone:
+    """Return the zone's clock at a moment as one that is never changed."""
+    return timezone(moment.astimezone(zone).utcoffset() or timedelta())
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,46 @@ def test_a_day_has_one_run_where_the_clock_is_changed(change: str, hours: int):
 
 
 @pytest.mark.parametrize(
+    ("cron", "zone", "begin", "wanted"),
+    [
+        (
+            "*/20 * * * *",
+            "Europe/Berlin",
+            "2026-10-25T02:30+02:00",
+            "02:40 02:00 02:20 02:40",
+        ),
+        ("*/20 * * * *", "Europe/Berlin", "2026-03-29T01:30+01:00", "01:40 03:00 03:20 03:40"),
+        ("30 * * * *", "America/New_York", "2026-11-01T00:40-04:00", "01:30 01:30 02:30 03:30"),
+        ("30 * * * *", "America/New_York", "2026-03-08T00:40-05:00", "01:30 03:30 04:30"),
+        (
+            "*/15 * * * *",
+            "Australia/Lord_Howe",
+            "2026-04-05T01:35+11:00",
+            "01:45 01:30 01:45",
+        ),
+        ("*/15 * * * *", "Australia/Lord_Howe", "2026-10-04T01:35+10:30", "01:45 02:30 02:45"),
+        ("0 * 25 10 *", "Europe/Berlin", "2026-10-25T01:30+02:00", "02:00 02:00 03:00"),
+        ("0 * 1 7 *", "Europe/Berlin", "2026-02-01T00:30+01:00", "00:00 01:00"),
+        ("30 2 * * *", "Europe/Berlin", "2026-10-25T02:00+02:00", "02:30 02:30"),  # the day after
+    ],
+)
+def test_a_rule_for_every_hour_runs_in_the_hour_that_comes_twice_too(
+    cron: str, zone: str, begin: str, wanted: str
+):
+    rule = rule_of(None, cron)
+    assert rule is not None
+    where = ZoneInfo(zone)
+    due = datetime.fromisoformat(begin)
+
+    seen = []
+    for _ in wanted.split():
+        due = rule.next_after(due, where)
+        seen.append(f"{due.astimezone(where):%H:%M}")
+
+    assert seen == wanted.split()
+
+
+@pytest.mark.parametrize(
     ("every", "cron", "why"),
     [
         ("", None, "no interval"),
