@@ -120,3 +120,16 @@ def test_on_a_phone_a_row_has_a_few_lines_and_its_title_the_width(page: Page, ro
     boxes = [one.bounding_box() or {} for one in (part(row, "text"), row)]
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"] + boxes[1]["width"]  # not clipped
     assert 2 * LINE < boxes[0]["height"] < 3 * LINE  # 3 lines of 21 px
+
+
+def test_the_keyboard_goes_through_an_open_row_as_the_eye_does(page: Page, row: Locator):
+    page.set_viewport_size({"width": 320, "height": 800})
+    part(row, "more").click()
+    expect(part(row, "details")).to_be_visible()
+
+    places = row.locator("button:visible, [data-part=details]").evaluate_all("""(all) => all
+      .map((one) => one.getBoundingClientRect())
+      .map(({top, bottom, left}) => [Math.round((top + bottom) / 2), left])""")
+
+    assert len(places) > 2
+    assert places == sorted(places)
