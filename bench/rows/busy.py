@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from playwright.sync_api import Browser, CDPSession, Page, expect, sync_playwright
-
+from bench.browser import MeasuredPage
 from bench.candidates import Headway
 from bench.measure import Bench
 from bench.rows.drawing import chromium
@@ -25,16 +25,18 @@ SCRIPT_KB = 30.0
 ELSEWHERE = """<!doctype html><html lang="en"><title>Tasks</title><link rel="icon" href="data:,">
 <headway-list src="/tasks" actions tab></headway-list>
 <script src="/assets/headway.js"></script></html>"""
+ROOT = "(document.querySelector('headway-list')?.shadowRoot ?? document.body)"
 PLACES = (  # and what they say once they hear of each start
     ("Headway's page", "", "Live"),
     ("<headway-list>", ELSEWHERE, "No tasks yet."),
 )
 # What the browser itself calls a long frame takes 50 ms or more.
-OBSERVE = """() => {
+OBSERVE = """
   window.longFrames = [];
-  const note = (list) => longFrames.push(...list.getEntries().map(({ duration }) => duration));
-  new PerformanceObserver(note).observe({ type: "long-animation-frame" });
-}"""
+  new PerformanceObserver((list) => {
+    longFrames.push(...list.getEntries().map(({ duration }) => duration));
+  }).observe({ type: "long-animation-frame" });
+"""
 # Of Chromium's trace: what a thread does without a break, as a frame or the handling of an event.
 TRACED = ["toplevel"]
 MAIN_THREAD = "CrRendererMain"
@@ -66,16 +68,15 @@ def busy(bench: Bench) -> Row:
         with ExitStack() as started:
             candidate = Headway(bench.folder / f"busy-{len(row.notes)}", started)
             candidate.wait()
-            playwright = started.enter_context(sync_playwright())
-            browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-            started.callback(browser.close)
-            page = _open(browser, candidate, content)
-            expect(page.get_by_text(ready, exact=True)).to_be_visible()
+            page = MeasuredPage(chromium(), bench.folder / f"chromium-{len(row.notes)}", started)
+            _open(page, candidate, content)
+            page.wait_for(f"{ROOT}.textContent.includes({json.dumps(ready)})")
             page.evaluate(OBSERVE)
             with _frames(page) as arrival:
                 rooms = _arrive(bench, candidate, page)
-            with _frames(page) as steady:
-                percent, rate = _report(bench, candidate, page, rooms)
+            percent, rate = _report(bench, candidate, page, rooms)
+            with _frames(page) as steady:  # for itself, since a trace costs some of the main thread
+                _report(bench, candidate, page, rooms)
         row.comparisons.append(
             Comparison(f"{name}: main thread", percent, "%", "allowed", BUSY_PERCENT, 1.0)
         )
@@ -92,64 +93,55 @@ def _allowed(label: str, ms: float) -> Comparison:
     return Comparison(label, ms, "ms", "allowed", FRAME_MS, 1.0)
 
 
-def _open(browser: Browser, candidate: Headway, content: str) -> Page:
-    page = browser.new_page()
-    cookies = candidate.visitor.cookies.items()
-    page.context.add_cookies(
-        [{"name": n, "value": str(v), "url": candidate.web.address} for n, v in cookies]
-    )
-    page.goto(candidate.web.address + ("/start" if content else "/"))
+def _open(page: MeasuredPage, candidate: Headway, content: str) -> None:
+    cookies = {name: str(value) for name, value in candidate.visitor.cookies.items()}
+    page.open(candidate.web.address + ("/start" if content else "/"), cookies)
     if content:
-        page.set_content(content)
-    return page
+        page.evaluate(f"document.write({json.dumps(content)}), document.close()")
 
 
 @contextmanager
-def _frames(page: Page) -> Iterator[list[Frames]]:
+def _frames(page: MeasuredPage) -> Iterator[list[Frames]]:
     """Watch the frames of what is done within; the list has them after that."""
     found: list[Frames] = []
-    browser = page.context.browser
-    assert browser is not None
-    browser.start_tracing(page=page, categories=TRACED)
-    page.evaluate("longFrames.length = 0")
-    yield found
-    cpu = _longest_task(browser.stop_tracing())
-    found.append(Frames(max(page.evaluate("longFrames"), default=0.0), cpu))
+    with page.traced(TRACED) as events:
+        page.evaluate("longFrames.length = 0")
+        yield found
+        longest = max(page.evaluate("longFrames"), default=0.0)
+    found.append(Frames(longest, _longest_task(events)))
 
 
-def _arrive(bench: Bench, candidate: Headway, page: Page) -> list[str]:
+def _arrive(bench: Bench, candidate: Headway, page: MeasuredPage) -> list[str]:
     """Start the tasks, and have all of them run and drawn; return their ids."""
     rooms = candidate.rooms(bench.plan.running)
     rate = len(rooms) * REPORTS_A_SECOND
     candidate.reporter.call("report", schedule=evenly(rooms, rate, bench.plan.warm_seconds))
-    expect(page.locator(CARDS)).to_have_count(len(rooms), timeout=30_000)
+    page.wait_for(f"{ROOT}.querySelectorAll({json.dumps(CARDS)}).length === {len(rooms)}")
     return rooms
 
 
-def _report(bench: Bench, candidate: Headway, page: Page, rooms: list[str]) -> tuple[float, float]:
+def _report(
+    bench: Bench, candidate: Headway, page: MeasuredPage, rooms: list[str]
+) -> tuple[float, float]:
     """Have all tasks report; return the main thread's share, in percent, and reports a second."""
     rate = len(rooms) * REPORTS_A_SECOND
     seconds = bench.plan.seconds
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    before, begun = _busy_seconds(session), time.perf_counter()
-    candidate.reporter.ask("report", schedule=evenly(rooms, rate, seconds))
-    while not candidate.reporter.answered():
-        page.wait_for_timeout(100)
+    page.call("Performance.enable", timeDomain="threadTicks")
+    before, begun = _busy_seconds(page), time.perf_counter()
+    took = candidate.reporter.call("report", schedule=evenly(rooms, rate, seconds))["seconds"]
     taken = time.perf_counter() - begun
-    percent = (_busy_seconds(session) - before) / taken * 100
-    return percent, rate * seconds / max(seconds, candidate.reporter.answer()["seconds"])
+    percent = (_busy_seconds(page) - before) / taken * 100
+    return percent, rate * seconds / max(seconds, took)
 
 
-def _busy_seconds(session: CDPSession) -> float:
+def _busy_seconds(page: MeasuredPage) -> float:
     """Return the CPU time of the page's main thread."""
-    metrics = session.send("Performance.getMetrics")["metrics"]
+    metrics = page.call("Performance.getMetrics")["metrics"]
     return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
 
 
-def _longest_task(trace: bytes) -> float:
+def _longest_task(events: list[dict[str, Any]]) -> float:
     """Return the most CPU time, in ms, that the main thread took without a break."""
-    events = json.loads(trace)["traceEvents"]
     names = (each for each in events if each["name"] == "thread_name")
     main = {(each["pid"], each["tid"]) for each in names if each["args"]["name"] == MAIN_THREAD}
     own = (each for each in events if (each["pid"], each["tid"]) in main)
