@@ -27,7 +27,7 @@ const styles = {
 };
 
 const WORDS = `${LIBRARY}/js/card-words.js`;
-const ELSEWHERE = ["date", "form", "months", "page"]; // of these words: the server's own pages and its forms alone say them
+const ELSEWHERE = ["date", "form", "months", "page", "sending"]; // of these words: the server's own pages and its forms alone say them
 
 /** A page of somebody else's loads the words of cards and lists, and no others. */
 const cardWords = {
@@ -37,11 +37,11 @@ const cardWords = {
     onLoad({ filter: /\.js$/ }, async ({ path }) => {
       if (path.endsWith(WORDS)) {
         const { default: words } = await import(path);
-        const own = Object.entries(words).filter(([key]) => !ELSEWHERE.includes(key));
-        return { contents: `export default ${JSON.stringify(Object.fromEntries(own))}` };
+        const own = (/** @type {string} */ key, /** @type {unknown} */ said) => (ELSEWHERE.includes(key) ? undefined : said);
+        return { contents: `export default ${JSON.stringify(words, own)}` };
       }
       const contents = await readFile(path, "utf8");
-      const said = ELSEWHERE.find((key) => new RegExp(`\\bWORDS\\.${key}\\b`).test(contents));
+      const said = ELSEWHERE.find((key) => new RegExp(`\\bWORDS\\.(\\w+\\.)?${key}\\b`).test(contents));
       if (said) throw new Error(`${path} needs words that headway.js has not: ${said}`);
       return { contents };
     });

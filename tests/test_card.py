@@ -98,9 +98,13 @@ def test_a_step_s_name_is_text(app: Flask):
 @pytest.mark.parametrize(
     ("name", "headline", "numbers"),
     [
-        ("waiting for the mail server", "Waiting to send:", "next attempt at 08:00:21 UTC"),
+        (
+            "waiting for the mail server",
+            "Waiting to send:",
+            "next attempt at 22 Nov 2026 08:00:21 UTC",
+        ),
         ("failed, the mail server took nothing", "Failed", ""),
-        ("retrying after an error", "Attempt 2 of 4:", "retrying at 08:00:21 UTC"),
+        ("retrying after an error", "Attempt 2 of 4:", "retrying at 22 Nov 2026 08:00:21 UTC"),
         ("failed after four tries", "Failed after 4 attempts", ""),
     ],
 )

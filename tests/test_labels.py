@@ -12,7 +12,7 @@ from flask import Flask, render_template_string
 import headway
 from app import create_app
 from headway.cli import drawing
-from headway.display import words
+from headway.display import action_words, words
 from headway.display.labels import LABELS, labels_of
 from headway.registry import TASK_TYPES
 from headway.snapshot import Phase, Snapshot
@@ -80,6 +80,20 @@ def test_a_terminal_says_the_labels():
     assert drawing.details(WAITING) == f"Waiting for the bank at {DUE}: BankClosed: closed"
 
 
+def test_a_page_offers_a_labelled_retry_before_its_script_runs():
+    error = {"type": "OutcomeUnknown", "message": "timed out"}
+    lost = vars(payment("failed", name="send_async_email", error=error))
+    refused = vars(
+        payment("failed", name="send_async_email", error={**error, "type": "MailRefused"})
+    )
+
+    offered = [
+        action_words.offered(one, labels_of("send_async_email"))["again"] for one in (lost, refused)
+    ]
+
+    assert offered == ["Send again", "Retry"]
+
+
 @pytest.mark.usefixtures("pay")
 def test_a_page_says_the_labels_before_its_script_runs():
     labels = labels_of("pay")
@@ -88,11 +102,11 @@ def test_a_page_says_the_labels_before_its_script_runs():
     charged = words.read(vars(CHARGED), labels)
     waiting = words.read(vars(WAITING), labels)
 
-    assert scheduled.text == "charges at 08:00:43 UTC"
+    assert scheduled.text == "charges at 22 Nov 2026 08:00:43 UTC"
     assert (charged.headline, charged.numbers) == ("Charged", "in 0.4\u202fs")
     assert words.read(vars(FAILED), labels).text == "The card may have been charged already."
     assert waiting.headline == "Waiting for the bank:"
-    assert waiting.numbers == "next attempt at 08:00:43 UTC"
+    assert waiting.numbers == "next attempt at 22 Nov 2026 08:00:43 UTC"
     assert words.headline(vars(payment("failed", attempt=3, error=WAITING.error)), labels) == (
         "Failed"
     )

@@ -56,6 +56,7 @@ LAYERS = [
     "headway.files.bucket.files",
     "headway.display.parts",
     "headway.display.tables",
+    "headway.display.times",
     "headway.display.words",
     "headway.display.action_words",
     "headway.display.order",

@@ -120,6 +120,44 @@ def test_older_tasks_are_shown_page_by_page(
     expect(page.get_by_role("button", name="Show older")).to_be_hidden()
 
 
+def test_older_tasks_that_cannot_be_read_now_can_be_asked_for_again(
+    page: Page, web_address: str, shared_records: Records, owner: str
+):
+    for number in range(60):
+        start(shared_records, owner, f"Import {number}", Phase.SUCCEEDED)
+    page.goto(f"{web_address}/yours")
+    older = page.get_by_role("button", name="Show older")
+    expect(older).to_be_visible()
+
+    page.route("**/tasks*", lambda route: route.fulfill(status=502, body="no answer"))
+    older.click()
+    expect(page.get_by_text("The tasks cannot be loaded")).to_be_visible()
+    page.unroute("**/tasks*")
+    older.click()
+
+    expect(items(page)).to_have_count(61)
+    expect(page.get_by_text("The tasks cannot be loaded")).to_be_hidden()
+
+
+def test_a_filter_that_could_not_be_read_is_read_once_the_server_is_back(
+    page: Page, web_address: str, shared_records: Records, owner: str
+):
+    start(shared_records, owner, "Import of June", Phase.FAILED)
+    page.goto(f"{web_address}/yours")
+    expect(items(page)).to_have_count(2)
+    page.route("**/tasks*", lambda route: route.fulfill(status=502, body="no answer"))
+    page.get_by_role("button", name="All").click()
+    page.get_by_role("searchbox").fill("nowhere")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The tasks cannot be loaded")).to_be_visible()
+
+    page.unroute("**/tasks*")
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+
+    expect(page.locator("headway-list")).to_contain_text("Nothing matches.")
+
+
 def test_offline_it_is_dimmed_and_says_from_when_it_is(page: Page, web_address: str, owner: str):
     page.goto(f"{web_address}/yours")
     expect(items(page)).to_have_count(1)

@@ -151,6 +151,19 @@ def test_what_the_list_is_of_stands_in_its_address(
     expect(titles(page)).to_have_count(2)
 
 
+def test_a_state_of_celerys_in_the_address_is_what_the_list_is_of(
+    page: Page, two: str, address: str
+):
+    page.goto(f"{address}&state=FAILURE")
+
+    expect(titles(page)).to_have_text(["Import of June"])
+    expect(page.get_by_role("button", name="Failed 1")).to_have_attribute("aria-pressed", "true")
+    expect(page).to_have_url(re.compile("phase=failed$"))
+    page.get_by_role("button", name="All 2").click()
+    expect(titles(page)).to_have_count(2)
+    expect(page).not_to_have_url(re.compile("state|phase"))
+
+
 def test_forced_colours_show_what_the_list_is_of(page: Page, two: str, address: str):
     page.emulate_media(forced_colors="active")
     page.goto(address)

@@ -22,7 +22,7 @@ def offered(task: SnapshotDict, labels: Labels) -> dict[str, str]:
     if phase in (Phase.QUEUED, Phase.RUNNING, Phase.WAITING):
         return {"cancel": stop}
     if phase in (Phase.FAILED, Phase.SUCCEEDED, Phase.CANCELLED):
-        return again(task)
+        return again(task, labels)
     return {}
 
 
@@ -56,12 +56,18 @@ def cancel(task: SnapshotDict, labels: Labels) -> str:
     return str(words_of("actions")["pause" if can_pause else "cancel"])
 
 
-def again(task: SnapshotDict) -> dict[str, str]:
+def again(task: SnapshotDict, labels: Labels) -> dict[str, str]:
     """Return the buttons that start an ended task again: action and words."""
     words = words_of("actions")
     resume = task.get("resume")
     if not resume:
-        return {"again": words["retry"] if phase_of(task) == Phase.FAILED else words["again"]}
+        return {"again": _retry(task, labels) if phase_of(task) == Phase.FAILED else words["again"]}
     part = resume["percent"]
     go_on = words["go_on"] if part is None else words["go_on_at"].format(percent=part)
     return {"go_on": go_on, "again": words["start_over"]}
+
+
+def _retry(task: SnapshotDict, labels: Labels) -> str:
+    error = task.get("error")
+    own = labels.get("again", {}).get(error["type"]) if error else None
+    return own or str(words_of("actions")["retry"])

@@ -6,7 +6,7 @@ The words themselves are in static/js/card-words.js, which the script reads, and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from math import floor
 
 from headway.display.formats import SPACE, format_number, format_percent, format_size, format_took
@@ -14,6 +14,7 @@ from headway.display.labels import Labels
 from headway.display.languages import ENGLISH, Sentence, current, words_of
 from headway.display.parts import PARTS_FAILED, as_shown, has_open_parts, has_said_nothing, phase_of
 from headway.display.tables import count_rows
+from headway.display.times import format_time, format_when
 from headway.shapes import SnapshotDict, Step, TaskError
 from headway.snapshot import Phase
 
@@ -67,7 +68,7 @@ def read(task: SnapshotDict, labels: Labels) -> Reading:
         headline=_lead(task, labels, part),
         text=_joined(parts(task), _text(task, labels)),
         numbers=_numbers(task, labels),
-        when=_when(task.get("finished_at")),
+        when=format_when(task.get("finished_at")),
         result_link="" if is_table else show_all(size),
         table_link=words_of("card")["show_table"] if is_table else "",
     )
@@ -214,7 +215,7 @@ def _numbers(task: SnapshotDict, labels: Labels) -> str:
     if phase == Phase.RETRYING:
         return _fill(words["waiting" if waiting(task, labels) else "retrying"], time=_clock(task))
     if phase == Phase.WAITING and (question := task.get("question")):
-        until = _time(question["expires_at"])
+        until = format_time(question["expires_at"])
         return _fill(words["until"], time=until) if until else ""
     if phase == Phase.RUNNING and not _is_numbered(task.get("step")):
         return _count(task)
@@ -274,22 +275,7 @@ def _took(task: SnapshotDict, begun: str | None = None) -> str:
 
 
 def _clock(task: SnapshotDict) -> str:
-    return _time(task.get("scheduled_for"))
-
-
-def _time(time: str | None) -> str:
-    return f"{time[11:19]} UTC" if time else ""
-
-
-def _when(time: str | None) -> str:
-    if not time:
-        return ""
-    date = datetime.fromisoformat(time)
-    is_today = date.date() == datetime.now(UTC).date()
-    if is_today:
-        return f"{date:%H:%M} UTC"
-    month = words_of("months")[str(date.month)]
-    return _fill(words_of("date"), day=date.day, month=month, year=date.year)
+    return format_time(task.get("scheduled_for"))
 
 
 def _fill(words: str, **values: object) -> str:

@@ -7,6 +7,7 @@ import { translated } from "headway/language.js";
 import { Notifier } from "headway/notifier.js";
 import { PAGE, sharedWatcher } from "headway/page.js";
 import { offerPush } from "headway/push-switch.js";
+import { asShown } from "headway/snapshot.js";
 import { TabTitle } from "headway/tab-title.js";
 import { TaskProgress } from "headway/task-progress.js";
 
@@ -60,9 +61,11 @@ function showTasks() {
   /** @type {import("headway/tracked-tasks.js").OnMine} */
   const receive = (snapshot, taskId, isForgotten) => {
     const labels = watcher.connection.labelsOf(snapshot?.name ?? "");
-    for (const part of [list, announcer, titles, notifier]) {
-      if (!snapshot) part.remove(taskId, isForgotten);
-      else if (part.receive(snapshot, labels)) watcher.refreshListSoon();
+    if (snapshot && list.receive(snapshot)) watcher.refreshListSoon();
+    if (!snapshot) list.remove(taskId, isForgotten);
+    for (const part of [announcer, titles, notifier]) {
+      if (snapshot) part.receive(asShown(snapshot), labels);
+      else part.remove(taskId, isForgotten);
     }
   };
   watcher.watchMine(receive, (counts) => list.settle(counts, watcher.connection.now()));

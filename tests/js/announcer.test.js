@@ -71,6 +71,20 @@ test("a failure interrupts; what is left to say of it is dropped", () => {
   assert.match(alert.said[0], /^Task a: Failed/);
 });
 
+test("several that fail in one turn are all told of", async () => {
+  const { alert, observe } = listener();
+  for (const id of ["a", "b"]) observe("running", 10, id);
+
+  for (const id of ["a", "b"]) observe("failed", 10, id);
+  await null;
+  observe("running", 10, "a");
+  observe("failed", 10, "a");
+
+  assert.match(alert.said[1], /^Task a: Failed.* Task b: Failed/);
+  assert.match(alert.said[2], /^Task a: Failed/);
+  assert.ok(!alert.said[2].includes("Task b"));
+});
+
 test("what had ended before is no news", () => {
   const { polite, alert, observe } = listener();
 

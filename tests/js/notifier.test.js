@@ -51,6 +51,7 @@ beforeEach(() => {
   tabs = [];
   kept = new Map([["headway-notify", "on"]]);
   FakeNotification.permission = "granted";
+  browserIs("Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0.0.0");
   Object.assign(globalThis, {
     BroadcastChannel: FakeChannel,
     Notification: FakeNotification,
@@ -70,6 +71,11 @@ afterEach(() => {
   }
   globalThis.BroadcastChannel = RealChannel;
 });
+
+/** @param {string} userAgent */
+function browserIs(userAgent) {
+  Object.defineProperty(globalThis, "navigator", { value: { userAgent, languages: ["en"] }, configurable: true });
+}
 
 function open() {
   const tab = new Notifier((taskId) => `/tasks/${taskId}`);
@@ -156,6 +162,13 @@ test("it is off until the person turns it on, and where the browser forbids it",
   FakeNotification.permission = "denied";
   assert.equal(await Notifier.turn(true), false);
   assert.deepEqual([Notifier.canBeOn, Notifier.isOn], [false, false]);
+});
+
+test("it is not offered where a page's own notifications are refused, whatever the permission", () => {
+  browserIs("Mozilla/5.0 (Linux; Android 16; K) Chrome/150.0.0.0 Mobile");
+
+  assert.equal(Notifier.canBeOn, false);
+  assert.equal(Notifier.isOn, false);
 });
 
 test("the icon is a ring of how far a task is, and a disc of how it ended", () => {

@@ -1,7 +1,7 @@
 /** What a watcher polls while its socket is away or deaf, how often, and when it stops. */
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 
 import { Connection } from "../../headway/static/js/connection.js";
 import { TaskWatcher } from "../../headway/static/js/task-watcher.js";
@@ -263,4 +263,51 @@ test("a half-open socket is helped out by polling until it is found out", async 
 
   assert.deepEqual(http.addresses, ["/status?task_id=a"]);
   assert.deepEqual(chip, ["live", "reconnecting", "polling"]);
+});
+
+test("a card that begins again is told, though nothing is new since the last poll", async () => {
+  const { http, watcher } = await page();
+  http.tag = 'W/"1"';
+  http.answer = () => ({ snapshots: [snapshot("a", 1)], missing: [] });
+  const stop = watcher.watchTask("a", () => {});
+  await pass(4000);
+  stop();
+  const { versions, onSnapshot } = history();
+  watcher.watchTask("a", onSnapshot);
+
+  await pass(4000);
+
+  assert.deepEqual(versions, [1]);
+});
+
+test("nor does it matter that a poll is on its way", async () => {
+  const { http, watcher } = await page();
+  http.tag = 'W/"1"';
+  http.answer = () => ({ snapshots: [snapshot("a", 1)], missing: [] });
+  const stop = watcher.watchTask("a", () => {});
+  await pass(4000);
+  mock.timers.tick(4000);
+  stop();
+  const { versions, onSnapshot } = history();
+  watcher.watchTask("a", onSnapshot);
+  await settled();
+
+  await pass(4000);
+
+  assert.deepEqual(versions, [1]);
+});
+
+test("a list that begins again is told, though nothing is new since the last poll", async () => {
+  const { http, watcher } = await page();
+  http.tag = 'W/"1"';
+  http.answer = (address) => (address.startsWith("/tasks") ? { tasks: [snapshot("a", 1)], counts: { running: 1 } } : {});
+  const stop = watcher.watchMine(() => {});
+  await pass(4000);
+  stop();
+  const read = [];
+  watcher.watchMine(() => {}, (counts, newest) => read.push([counts, newest.map(({ version }) => version)]));
+
+  await pass(4000);
+
+  assert.deepEqual(read, [[{ running: 1 }, [1]]]);
 });

@@ -80,3 +80,11 @@ test("each wish has a key of its own", () => {
   assert.match(newKey(), /^[0-9a-f]{32}$/);
   assert.notEqual(newKey(), newKey());
 });
+
+test("an integer that a number would round is sent as it came", async () => {
+  const requests = answers(200, {});
+
+  await post("/tasks/a/answer", { body: { value: 123456789012345678n, words: ["\u0000 1"] } });
+
+  assert.equal(requests()[0].body, '{"value":123456789012345678,"words":["\\u0000 1"]}');
+});

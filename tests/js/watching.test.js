@@ -299,3 +299,63 @@ for (const before of ["open", "refused"]) {
     assert.deepEqual([http.addresses, socket.calls, socket.restarts], [[], [], 0]);
   });
 }
+
+test("hundreds that are left at once are left in few calls, but what is watched again is not", async () => {
+  const { socket, watcher } = await page();
+  socket.answer = (event, { task_ids = [] }) => ({ snapshots: task_ids.map((id) => snapshot(id, 1)), logs: {}, missing: [] });
+  socket.open();
+  const stops = Array.from({ length: 150 }, (_, index) => watcher.watchTask(`task-${index}`, () => {}));
+  await settled();
+  socket.calls.length = 0;
+
+  for (const stop of stops) stop();
+  watcher.watchTask("task-0", () => {});
+  await settled();
+
+  const left = socket.calls.filter(([event]) => event === "unwatch").map(([, { task_ids }]) => task_ids);
+  assert.deepEqual(left.map(({ length }) => length), [99, 50]);
+  assert.ok(!left.flat().includes("task-0"));
+});
+
+test("by a token for some tasks the list hears of those that have no card", async () => {
+  for (const [token, left] of [["", 1], ["a token", 0]]) {
+    const { socket, watcher } = await page();
+    socket.answer = () => ({ snapshots: [snapshot("a", 1)], logs: {}, missing: [], counts: {} });
+    watcher.server = { ...watcher.server, token };
+    watcher.watchMine(() => {});
+    const stop = watcher.watchTask("a", () => {});
+    socket.open();
+    await settled();
+
+    stop();
+    await settled();
+
+    assert.equal(socket.names().filter((name) => name === "unwatch").length, left, token);
+  }
+});
+
+test("a second list is told of what the first one has", async () => {
+  const { socket, watcher } = await page();
+  socket.answer = () => ({ snapshots: [snapshot("a", 3)], counts: { running: 1 } });
+  const first = watcher.watchMine(() => {});
+  socket.open();
+  await settled();
+  first();
+  const read = [];
+
+  watcher.watchMine(() => {}, (counts, newest) => read.push([counts, newest.map(({ version }) => version)]));
+  await settled();
+
+  assert.deepEqual(read, [[{ running: 1 }, [3]]]);
+});
+
+test("what was pushed before a page's answer is newer than it", async () => {
+  const { watcher } = await page();
+  watcher.receive(snapshot("a", 7, { phase: "running" }));
+
+  const [old, news, other] = [["a", 6], ["a", 8], ["b", 1]].map(([id, version]) => snapshot(id, version, { phase: "queued" }));
+
+  assert.equal(watcher.newest(old).version, 7);
+  assert.equal(watcher.newest(news), news);
+  assert.equal(watcher.newest(other), other);
+});

@@ -14,6 +14,7 @@ export class Announcer {
   #seen = new Map();
   /** @type {Map<string, string>} task -> what is to be said; only its newest counts */
   #waiting = new Map();
+  #alarm = ""; // what has failed in this turn: each text replaces the one before
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #silence;
   #polite;
@@ -39,7 +40,8 @@ export class Announcer {
     const sentence = [`${title}: ${headline(snapshot, labels)}`, translated(question?.text ?? "")].filter(Boolean).join(". ");
     if (phase === "failed") {
       this.#waiting.delete(task_id);
-      this.#alert.textContent = `${sentence}. ${failure(snapshot, labels)}`;
+      this.#alert.textContent = this.#alarm += `${sentence}. ${failure(snapshot, labels)} `;
+      queueMicrotask(() => (this.#alarm = ""));
     } else {
       this.#waiting.set(task_id, sentence);
       this.#speak();

@@ -29,12 +29,13 @@ export function reviver(_key, value, context) {
 }
 
 /**
- * What `parse` has read as text for people, indented.
+ * What `parse` has read as JSON again: for people, unless the indentation is 0.
  *
  * @param {unknown} value
+ * @param {number} [indentation]
  */
-export function print(value) {
+export function print(value, indentation = 2) {
   const marked = (/** @type {string} */ _key, /** @type {unknown} */ each) =>
     typeof each === "bigint" ? `${MARK}${each}${MARK}` : each;
-  return JSON.stringify(value, marked, 2).replace(MARKED, "$1");
+  return JSON.stringify(value, marked, indentation).replace(MARKED, "$1");
 }

@@ -10,6 +10,11 @@ export class HeadwayListPage extends HTMLElement {
 
   connectedCallback() {
     Object.assign(ADDRESS, { read, write });
+    const asked = new URLSearchParams(location.search);
+    if (asked.has("state")) { // of Celery's, which only the server takes for phases
+      const phases = (this.dataset.phases ?? "").split(" ").filter(Boolean);
+      history.replaceState(null, "", addressOf(new ListQuery(phases, asked.get("q") ?? "")));
+    }
     addEventListener("popstate", this.#goBack);
   }
 
@@ -24,10 +29,15 @@ function read() {
 }
 
 /** Reload, the back button and a second tab show what was asked for. @param {ListQuery} query */
-function write({ phases, words }) {
+function write(query) {
+  history.pushState(null, "", addressOf(query));
+}
+
+/** @param {ListQuery} query */
+function addressOf({ phases, words }) {
   const address = new URL(location.href);
-  for (const name of ["phase", "q", "cursor"]) address.searchParams.delete(name);
+  for (const name of ["phase", "state", "q", "cursor"]) address.searchParams.delete(name);
   for (const phase of phases) address.searchParams.append("phase", phase);
   if (words) address.searchParams.set("q", words);
-  history.pushState(null, "", address);
+  return address;
 }

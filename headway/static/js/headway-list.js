@@ -29,6 +29,7 @@ export class HeadwayList extends LiveElement {
 
   #items = new ListItems(this, "");
   #empty = make("p");
+  #isFaulty = false; // whether that says why the tasks cannot be loaded
   #counts = new TaskCounts();
   /** @type {(TabTitle | Notifier)[]} what tells of its tasks while the page is out of view */
   #observers = [];
@@ -44,8 +45,7 @@ export class HeadwayList extends LiveElement {
 
   /** @param {HTMLElement} content @param {TaskWatcher} watcher */
   begin(content, watcher) {
-    const openedAt = new Date(watcher.connection.now()).toISOString();
-    const { list } = (this.#items = new ListItems(this, openedAt));
+    const { list } = (this.#items = new ListItems(this, new Date(watcher.connection.now()).toISOString()));
     this.#empty = make("p", { part: "empty" }, WORDS.list.loading);
     this.#counts = new TaskCounts();
     const pages = (this.#pages = new ListPages(watcher.server));
@@ -56,7 +56,7 @@ export class HeadwayList extends LiveElement {
     content.append(tools.bar, list, this.#empty, tools.older);
     if (this.hasAttribute("tab")) {
       this.#observers = observersOf(watcher.server);
-      content.append(switchOf(Notifier.offer), switchOf((...parts) => void offerPush(...parts, watcher.server)));
+      content.append(switchOf(Notifier.offer, watcher), switchOf(offerPush, watcher));
     }
     if (this.hasAttribute("actions")) {
       const bar = make("form", { className: "choice", part: "choice", ariaLabel: WORDS.list.chosen });
@@ -68,9 +68,11 @@ export class HeadwayList extends LiveElement {
         if (snapshot) this.#receive(snapshot, watcher);
         else this.#lose(taskId, isForgotten, watcher);
       },
-      (counts) => {
+      (counts, newest) => {
         this.#counts.read(counts, watcher.connection.now());
-        if (pages.query.isWhole) this.#empty.textContent = WORDS.list.none;
+        for (const snapshot of newest) if (pages.query.matches(snapshot)) this.#take(snapshot, watcher);
+        if (pages.query.isWhole) this.#say(WORDS.list.none);
+        else if (this.#isFaulty) void this.#show(pages.query, watcher);
         this.#showTools();
       },
     );
@@ -87,13 +89,11 @@ export class HeadwayList extends LiveElement {
     this.#items.list.classList.toggle("dimmed", watcher.connection.state === "offline");
   }
 
-  // Other lists than that of the newest: read page by page, and kept up to date by what is pushed
-
-  /** @param {ListQuery} query @param {TaskWatcher} watcher */
+  /** Another list: read page by page, and kept up to date by what is pushed. @param {ListQuery} query @param {TaskWatcher} watcher */
   async #show(query, watcher) {
     this.#pages?.show(query);
     this.#items.keep((snapshot) => query.matches(snapshot));
-    this.#empty.textContent = WORDS.list.loading;
+    this.#say(WORDS.list.loading);
     this.#showTools();
     await this.#readPage(watcher);
   }
@@ -102,7 +102,7 @@ export class HeadwayList extends LiveElement {
   async #showOlder(watcher) {
     const { size } = this.#items;
     do await this.#readPage(watcher);
-    while (this.#pages?.hasOlder(size, size) && this.#items.size === size);
+    while (!this.#isFaulty && this.#pages?.hasOlder(size, size) && this.#items.size === size);
   }
 
   /** @param {TaskWatcher} watcher */
@@ -114,8 +114,9 @@ export class HeadwayList extends LiveElement {
       if (!answer) return;
       this.#counts.read(answer.counts, watcher.connection.now());
       if (this.#counts.moves > moves) watcher.refreshListSoon(); // what was answered may be from before
-      for (const task of answer.tasks) this.#take(normalize(task), watcher);
-      this.#empty.textContent = pages.query.isWhole ? WORDS.list.none : WORDS.list.no_match;
+      const tasks = answer.tasks.map((/** @type {Snapshot} */ one) => watcher.newest(normalize(one))); // news may be faster
+      for (const task of tasks) if (pages.query.allows(task.phase)) this.#take(task, watcher);
+      this.#say(pages.query.isWhole ? WORDS.list.none : WORDS.list.no_match);
     } catch (error) {
       this.explain(/** @type {Error} */ (error).message);
     }
@@ -123,7 +124,7 @@ export class HeadwayList extends LiveElement {
   }
 
   #showTools() {
-    this.#empty.hidden = this.#items.size > 0;
+    this.#empty.hidden = this.#items.size > 0 && !this.#isFaulty;
     if (!this.tools || !this.#pages) return;
     const all = this.#counts.of([]);
     this.tools.bar.hidden = this.#pages.query.isWhole && !all;
@@ -133,7 +134,13 @@ export class HeadwayList extends LiveElement {
 
   /** @param {string} sentence */
   explain(sentence) {
-    this.#empty.textContent = fill(WORDS.list.fault, { reason: sentence });
+    this.#say(fill(WORDS.list.fault, { reason: sentence }), true);
+  }
+
+  /** @param {string} words */
+  #say(words, isFaulty = false) {
+    this.#empty.textContent = words;
+    this.#isFaulty = isFaulty;
   }
 
   /** @param {Snapshot} snapshot @param {TaskWatcher} watcher */
@@ -177,10 +184,15 @@ function observersOf(server) {
   return [new TabTitle(document), notifier];
 }
 
-/** A check box that turns something on and off. @param {(box: HTMLInputElement, label: HTMLElement) => void} offer */
-function switchOf(offer) {
+/**
+ * A check box that turns something on and off.
+ *
+ * @param {(box: HTMLInputElement, label: HTMLElement, server: import("./server.js").Server) => void} offer
+ * @param {TaskWatcher} watcher
+ */
+function switchOf(offer, { server }) {
   const box = make("input", { type: "checkbox" });
   const label = make("label", { part: "notify", hidden: true }, box);
-  offer(box, label);
+  offer(box, label, server);
   return label;
 }

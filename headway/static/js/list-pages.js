@@ -38,21 +38,17 @@ export class ListPages {
   }
 
   /**
-   * Read the next page. It throws the reason if that cannot be, and then has no older ones.
+   * Read the next page. It throws the reason if that cannot be; then it is still the next one.
    *
    * @returns {Promise<any>} the answer of /tasks; null: another list has been asked for meanwhile
    */
   async read() {
     const query = this.#query;
-    try {
-      const answer = await read(this.#server, query.path(this.#next ?? ""), (...asked) => fetch(...asked));
-      if (query !== this.#query) return null;
-      this.#next = answer.next ?? "";
-      return answer;
-    } catch (error) {
-      if (query !== this.#query) return null;
-      this.#next = "";
-      throw error;
-    }
+    const answer = await read(this.#server, query.path(this.#next ?? ""), fetch).catch((error) => {
+      if (query === this.#query) throw error;
+    });
+    if (query !== this.#query) return null;
+    this.#next = answer.next ?? "";
+    return answer;
   }
 }

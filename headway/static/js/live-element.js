@@ -34,14 +34,11 @@ function ownStyle() {
   return sheet;
 }
 
-/** @type {WeakSet<TaskWatcher>} whose troubles are reported in the console */
-const reported = new WeakSet();
-
-/** @param {TaskWatcher} watcher */
+/** Have a watcher's troubles reported in the console, once. @param {TaskWatcher} watcher */
 function report(watcher) {
-  if (reported.has(watcher)) return;
-  reported.add(watcher);
   const { connection, server } = watcher;
+  if (watcher.isReported) return;
+  watcher.isReported = true;
   let lastReason = "";
   connection.on("change", () => {
     const reason = connectionReason(connection);
@@ -88,7 +85,7 @@ export class LiveElement extends HTMLElement {
    * @returns {() => void}
    */
   begin(content, watcher, name) {
-    throw new Error(`${this.localName} shows nothing of ${name} in ${content} by ${watcher}`);
+    return () => void [content, watcher, name];
   }
 
   /**
@@ -97,7 +94,7 @@ export class LiveElement extends HTMLElement {
    * @param {string} sentence
    */
   explain(sentence) {
-    throw new Error(sentence);
+    void sentence;
   }
 
   /** Whether it shows anything yet. */
@@ -188,7 +185,7 @@ export class LiveElement extends HTMLElement {
     const reason = connectionReason(connection);
     const isOffline = connection.state === "offline";
     const problem = isOffline ? null : connection.server?.problem; // no task can be started or changed now
-    if (isOffline) this.explain(reason || WORDS.connection.device);
+    if (isOffline && !this.isFilled) this.explain(reason || WORDS.connection.device);
     note.hidden = (connection.state === "live" && !problem) || this.hasEnded || (isOffline && !this.isFilled);
     note.textContent = problem
       ? `▲ ${translated(problem.message)}`

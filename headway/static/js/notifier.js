@@ -38,9 +38,10 @@ export class Notifier {
     };
   }
 
-  /** Whether this browser can notify, and has not been told not to. */
+  /** Whether this browser can notify, and has not been told not to. Android lets a service worker alone, as for Web Push. */
   static get canBeOn() {
-    return "Notification" in globalThis && isSecureContext && Notification.permission !== "denied";
+    if (!("Notification" in globalThis) || !isSecureContext || /Android/.test(navigator.userAgent)) return false;
+    return Notification.permission !== "denied";
   }
 
   /** Whether the person has turned it on. */

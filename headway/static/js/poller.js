@@ -40,10 +40,10 @@ export class Poller {
     this.#startOrStop();
   }
 
-  /** Poll often again, and read everything again: the server's time, too. */
+  /** Poll often again, and read everything again: the server's time, too, and what a card that has just begun lacks. */
   resetInterval() {
     this.#pollAgainIn = POLL_MS.min;
-    this.#tags.clear();
+    this.#tags = new Map();
   }
 
   /** Poll now, unless that is being done. */
@@ -53,11 +53,11 @@ export class Poller {
     this.#polling = true;
     const changes = this.#tasks.changes;
     const paths = this.#paths;
-    const tags = new Map();
+    const tags = this.#tags;
     const results = await Promise.allSettled(
-      paths.map(async (path) => tags.set(path, await this.read(path, this.#tags.get(path)))),
+      paths.map(async (path) => tags.set(path, await this.read(path, tags.get(path)))),
     );
-    this.#tags = tags;
+    tags.forEach((_, path) => paths.includes(path) || tags.delete(path));
     this.#polling = false;
     this.#timer = undefined;
     if (this.#isClosed || this.#connection.state === "live") return;

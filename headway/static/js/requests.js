@@ -1,7 +1,7 @@
 /** Requests that start or change something: plain HTTP, so that they work whatever the socket does. */
 
 import WORDS from "./card-words.js";
-import { parse } from "./exact.js";
+import { parse, print } from "./exact.js";
 import { translated } from "./language.js";
 import { CREDENTIALS } from "./reading.js";
 
@@ -46,7 +46,7 @@ export async function post(address, { method = "POST", body, key, headers } = {}
       ...(key && { "Idempotency-Key": key }),
       ...(!form && { "Content-Type": "application/json" }),
     },
-    body: form ? body : JSON.stringify(body),
+    body: form ? body : print(body, 0),
     credentials: CREDENTIALS,
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });

@@ -1,6 +1,6 @@
 /** Requests all that is watched over the socket, and again on each new socket. */
 
-import { WatchRequests } from "./watch-requests.js";
+import { MAX_IDS, WatchRequests } from "./watch-requests.js";
 
 /**
  * @typedef {import("./connection.js").Connection} Connection
@@ -15,6 +15,8 @@ export class Subscriber {
   #tasks;
   #requests;
   #random;
+  /** @type {string[]} ids of tasks that are watched no longer */
+  #left = [];
   #answered = false; // on the present socket
   #asking = false;
   #serverIsLive = true; // whether the server says that it receives from Redis
@@ -54,16 +56,16 @@ export class Subscriber {
   /** Ask for the list again, as for its counts. */
   askForListAgain() {
     this.#requests.forgetList();
-    this.#ask();
+    this.askSoon();
   }
 
-  /**
-   * Stop watching a task.
-   *
-   * @param {string} taskId
-   */
+  /** Stop watching a task. A list may leave hundreds at once. @param {string} taskId */
   unwatch(taskId) {
-    this.#connection.request("unwatch", { task_ids: [taskId] }).catch(() => undefined);
+    this.#left.push(taskId);
+    queueMicrotask(() => {
+      const ids = this.#left.splice(0, MAX_IDS).filter((id) => !this.#tasks.find(id)); // else it is watched again
+      if (ids.length) this.#connection.request("unwatch", { task_ids: ids }).catch(() => undefined);
+    });
   }
 
   /** Ask no more, for good: the connection is closed too. */

@@ -3,9 +3,14 @@
 import { Refused, post } from "./requests.js";
 
 /** @typedef {import("./task-watcher.js").TaskWatcher} TaskWatcher */
+/** @typedef {import("./server.js").Server} Server */
+/** @typedef {import("./snapshot.js").Snapshot} Snapshot */
 /** @typedef {{task_id: string, code: string, message: string}} Refusal */
 
 const MAX_IDS = 100; // in one request
+
+/** A token for some tasks does not open those that it has started: that for all brings them. @param {Server} server @param {string} what */
+const isReadable = ({ token }, what) => !token || what !== "retry";
 
 /**
  * Ask for a change of a task; the answer's snapshot goes where all others go. Returns it, null for a task that is gone.
@@ -22,7 +27,7 @@ export async function requestChange(watcher, taskId, what, body, key) {
   try {
     const address = `${server.pageOf(taskId)}/${what}`;
     const snapshot = await post(address, { body, key, headers: server.headers });
-    if (snapshot) watcher.receive(snapshot);
+    if (snapshot && isReadable(server, what)) watcher.receive(snapshot);
     return snapshot;
   } catch (error) {
     if (error instanceof Refused && (error.status === 404 || error.status === 409)) {
@@ -47,7 +52,7 @@ export async function requestChanges(watcher, action, ids, key) {
   for (let from = 0; from < ids.length; from += MAX_IDS) {
     const body = { action, task_ids: ids.slice(from, from + MAX_IDS) };
     const answer = await post(server.at("/tasks/batch"), { body, key, headers: server.headers });
-    for (const snapshot of answer.snapshots) watcher.receive(snapshot);
+    if (isReadable(server, action)) answer.snapshots.forEach((/** @type {Snapshot} */ one) => watcher.receive(one));
     all.done.push(...answer.done);
     all.refused.push(...answer.refused);
   }

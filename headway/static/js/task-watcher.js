@@ -21,13 +21,14 @@ export class TaskWatcher {
   #poller;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #refresh;
+  isReported = false; // whether its troubles are, in the console
 
   /**
    * @param {import("./connection.js").Connection} connection
    * @param {{fetch?: typeof fetch, random?: () => number}} [means]
    */
   constructor(connection, means = {}) {
-    const { fetch: get = (...request) => fetch(...request), random = Math.random } = means;
+    const { fetch: get = fetch, random = Math.random } = means;
     this.connection = connection;
     this.server = connection.address;
     this.#subscriber = new Subscriber(connection, this.#tasks, random);
@@ -47,12 +48,14 @@ export class TaskWatcher {
     const task = this.#tasks.track(taskId);
     task.listeners.add(onSnapshot);
     if (task.snapshot || task.missing) onSnapshot(task.snapshot, task.line, task.isForgotten);
+    if (!task.snapshot) this.#poller.resetInterval();
     this.#subscriber.askSoon();
     return () => {
       task.listeners.delete(onSnapshot);
       if (task.listeners.size) return;
       this.#tasks.remove(taskId);
-      if (task.asked) this.#subscriber.unwatch(taskId);
+      const isListed = this.server.token && this.#tasks.listListeners.size; // which hears of each of its tasks by itself
+      if (task.asked && !isListed) this.#subscriber.unwatch(taskId);
     };
   }
 
@@ -67,7 +70,8 @@ export class TaskWatcher {
     const { listListeners, readListeners } = this.#tasks;
     listListeners.add(onSnapshot);
     readListeners.add(onRead);
-    this.#subscriber.askSoon();
+    this.#poller.resetInterval();
+    this.#subscriber.askForListAgain();
     return () => {
       listListeners.delete(onSnapshot);
       readListeners.delete(onRead);
@@ -101,6 +105,12 @@ export class TaskWatcher {
    */
   async refresh(taskId) {
     await this.#poller.read(`/status?${new URLSearchParams({ task_id: taskId })}`);
+  }
+
+  /** What is known of a task, where that is newer than this. @param {Snapshot} snapshot */
+  newest(snapshot) {
+    const known = this.#tasks.find(snapshot.task_id)?.snapshot;
+    return known && known.version > snapshot.version ? known : snapshot;
   }
 
   /** Have the list read again soon, unless that happens anyway: its counts may be wrong. */

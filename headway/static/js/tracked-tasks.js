@@ -20,6 +20,7 @@ import { TrackedTask } from "./tracked-task.js";
  *
  * @callback OnRead called each time that the caller's own tasks have been read
  * @param {Counts} counts
+ * @param {Snapshot[]} newest of them
  * @returns {void}
  */
 
@@ -144,6 +145,6 @@ export class TrackedTasks {
       const isMissed = snapshot && isFinal(snapshot) && !ids.has(id) && snapshot.created_at >= since;
       if (isMissed) Object.assign(task, { isDoubtful: true, asked: false });
     }
-    callAll(this.readListeners, counts);
+    callAll(this.readListeners, counts, newest.flatMap(({ task_id }) => this.#tasks.get(task_id)?.snapshot ?? []));
   }
 }
