@@ -20,8 +20,9 @@ import pytest
 from celery import bootsteps, chord
 
 from headway.celery.messages.broker import break_off
+from headway.celery.worker.leases import RENEWALS
 from headway.celery.worker.loop_watch import STUCK_AFTER
-from headway.celery.worker.maintenance import CHECK_EVERY, RENEWALS, SWEEP_SECONDS, Maintenance
+from headway.celery.worker.maintenance import CHECK_EVERY, SWEEP_SECONDS, Maintenance
 from headway.settings import LEASE_SECONDS
 from headway.snapshot import Phase, Snapshot
 from headway.store.records import Records
@@ -396,6 +397,28 @@ def maintenance_of_a_loop(
     return Maintenance(worker)
 
 
+def test_what_takes_long_costs_a_worker_none_of_its_leases(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plain.celery.backend.records, "lease_seconds", 0.2)
+    maintenance = maintenance_of_a_loop(lambda callback: callback())
+    renewed: list[bool] = []
+    monkeypatch.setattr(maintenance._leases, "renew", lambda *, taking: renewed.append(taking))
+    done = threading.Event()
+    monkeypatch.setattr(maintenance, "_sweep", lambda: done.wait(10))
+    monkeypatch.setattr(maintenance, "_heartbeats", None)
+    thread = threading.Thread(target=maintenance._run)
+
+    thread.start()
+    wait_for(lambda: len(renewed) > 3)
+    maintenance._stop.set()
+    done.set()
+    thread.join()
+
+    count = len(renewed)
+    time.sleep(0.2)
+    assert len(renewed) == count  # else a worker that has left would come back
+    assert {one.name for one in threading.enumerate()}.isdisjoint({"leases"})
+
+
 def test_a_loop_that_turns_as_soon_as_it_is_called_is_left_alone(freed: list[object]):
     maintenance = maintenance_of_a_loop(lambda callback: callback())
 
@@ -447,9 +470,9 @@ def test_a_read_that_nothing_ends_is_broken_off_from_another_thread(valkey: Valk
 
 def test_the_document_says_when_what_a_killed_worker_held_comes_back():
     lease = LEASE_SECONDS.default
-    renewal = int(lease / RENEWALS / SWEEP_SECONDS)
-    look = max(CHECK_EVERY, renewal + 2) * SWEEP_SECONDS
-    ends = floor(lease - renewal * SWEEP_SECONDS)
+    renewal = lease / RENEWALS
+    look = max(CHECK_EVERY, int(renewal / SWEEP_SECONDS) + 2) * SWEEP_SECONDS
+    ends = floor(lease - renewal)
 
     said = page("docs/celery.md")
 

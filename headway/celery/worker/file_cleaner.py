@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 CLEAN_SECONDS = 300.0  # between two looks at all files
 # A file that changed within it may be one that a task is giving out, or that is being uploaded.
 GRACE_SECONDS = 3600.0
-BATCH = 50  # tasks or uploads at a time, since leases are renewed in between
+BATCH = 50  # tasks or uploads at a time, since maintenance does the rest in between
 
 
 class FileCleaner:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from celery.worker import state
@@ -13,6 +15,33 @@ from headway.celery.worker.namesakes import Namesakes
 from headway.store.records import Records
 
 logger = logging.getLogger(__name__)
+
+RENEWALS = 4  # of a lease, while it lasts
+
+
+class Renewal:
+    """Renews leases in time in a thread of its own, since maintenance may be busy for longer."""
+
+    def __init__(self, renew: Callable[[], None], lease_seconds: float) -> None:
+        """`renew` does it once, and raises nothing."""
+        self._renew = renew
+        self._pause_seconds = lease_seconds / RENEWALS
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+
+    def start(self) -> None:
+        """Renew them now, and go on with it."""
+        self._renew()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Renew them no more."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pause_seconds):
+            self._renew()
 
 
 class WorkerLeases:

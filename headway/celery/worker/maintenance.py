@@ -1,4 +1,4 @@
-"""Worker maintenance: renews leases, sweeps, and does what else is due each round.
+"""Worker maintenance: sweeps, and does what else is due each round; leases are renewed beside it.
 
 The leader among the workers also requeues lost tasks, dispatches due ones, and notifies the
 dependents of ended ones. A Celery bootstep with a thread in the worker's parent process: timers of
@@ -28,7 +28,7 @@ from headway.celery.worker import inherited, pool_exit
 from headway.celery.worker.consumer import guarded
 from headway.celery.worker.file_cleaner import FileCleaner
 from headway.celery.worker.heartbeats import Heartbeats
-from headway.celery.worker.leases import WorkerLeases, running
+from headway.celery.worker.leases import RENEWALS, Renewal, WorkerLeases, running
 from headway.celery.worker.live_tasks import log_what_is_live, make_all_live
 from headway.celery.worker.loop_watch import LoopWatch
 from headway.celery.worker.run_killer import RunKiller
@@ -43,7 +43,6 @@ from headway.store.redis_checks import refuse_unfit
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 0.5
-RENEWALS = 4  # of a lease, while it lasts
 CHECK_EVERY = 10  # rounds at least: every worker sends a heartbeat between two checks
 SAVE_EVERY = 10  # rounds, to write Redis's state to disk
 DELETE_EVERY = 7200  # rounds, an hour's, between two looks for unused libraries
@@ -81,6 +80,8 @@ class Maintenance(bootsteps.StartStopStep):
         self._web_pusher: WebPusher | None = None
         self.loop_watch = LoopWatch(worker)
         self._leases = WorkerLeases(worker, worker_id, self._backend.records, self.loop_watch)
+        renew = partial(self._try, self._renew_leases)
+        self._renewal = Renewal(renew, self._backend.records.lease_seconds)
         self._is_healthy = True
         release = partial(self._try, self._leases.release)
         self._planned_stop = PlannedStop(worker, self._request_stop, release, self._force_exit)
@@ -138,6 +139,7 @@ class Maintenance(bootsteps.StartStopStep):
         os._exit(EX_FAILURE)
 
     def _run(self) -> None:
+        self._renewal.start()
         duties = list(self._duties())
         rounds = 0
         while not self._stop.wait(SWEEP_SECONDS if rounds else 0):
@@ -149,11 +151,10 @@ class Maintenance(bootsteps.StartStopStep):
 
     def _duties(self) -> Iterator[tuple[int, Callable[[], None]]]:
         """Yield `(n, duty)`: in this order, each duty is done every `n` rounds."""
-        renew_every = max(1, int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS))
-        yield renew_every, self._renew_leases
+        renewal = int(self._backend.records.lease_seconds / RENEWALS / SWEEP_SECONDS)
         yield 1, self._repeat_stop_requests
         yield 1, self._sweep
-        yield max(CHECK_EVERY, renew_every + 2), self.sweeper.check_missing
+        yield max(CHECK_EVERY, renewal + 2), self.sweeper.check_missing
         yield SAVE_EVERY, self.sweeper.remember
         yield DELETE_EVERY, self._backend.records.maintenance.delete_unused_libraries
         yield 1, self._start_due
@@ -165,6 +166,7 @@ class Maintenance(bootsteps.StartStopStep):
         yield 1, self._killer.end_pool
 
     def _deregister(self) -> None:
+        self._renewal.stop()
         self._try(self.sweeper.remember)
         self._try(self._leases.deregister)
         if self._heartbeats is not None:
@@ -204,9 +206,6 @@ class Maintenance(bootsteps.StartStopStep):
         self._try(self._leases.request_stop)
 
     def _force_exit(self) -> None:
-        """End this process, whose only thread is in a task that nothing interrupts.
-
-        It cannot return its messages to the broker, so they are published again.
-        """
+        """End this process, whose only thread nothing interrupts; publish its messages again."""
         self._try(lambda: self.sweeper.republish([task_id for task_id, _ in running()]))
         self._exit()
