@@ -17,6 +17,8 @@ import pytest
 from celery import Task, group
 
 from headway.celery.messages.captured import due_time
+from headway.celery.storing.fencing import FENCE
+from headway.celery.worker.delivery import LiveRequest
 from headway.registry import task
 from headway.store.records import Records
 from tests import plain_celery as plain
@@ -145,13 +147,70 @@ def test_a_message_expires_when_its_first_sending_said_so(
         hand.redis.zadd("headway:outbox", {result.id: 1})
         assert hand.keep() == [result.id]
     first = hand.take()
+
+    left = datetime.fromisoformat(first.headers["expires"]) - datetime.now(UTC)
+    assert timedelta(seconds=20) < left < timedelta(seconds=31)
+
+
+@pytest.mark.parametrize("kind", ["sent so", "declared so"])
+@pytest.mark.parametrize("way", ["lost", "given back"])
+def test_what_has_begun_in_time_expires_no_more(
+    hand: Hand, kind: str, way: str, monkeypatch: pytest.MonkeyPatch
+):
+    if kind == "declared so":
+        monkeypatch.setattr(plain.add, "expires", 30)
+        monkeypatch.setattr(plain.add, "_exec_options", None)  # Celery keeps them
+    result = plain.add.apply_async((1, 2), **({"expires": 30} if kind == "sent so" else {}))
+    first = hand.take()
+    request = received(first)
+    assert request.is_spent  # though it is unacknowledged: a broker drops what has expired
     assert hand.claim(first) == "claimed"
-    hand.lose_worker(result.id)
+    if way == "lost":
+        hand.lose_worker(result.id)
+    else:
+        token = first.headers[FENCE]
+        hand.backend.runs.release(result.id, token, is_sent_again=request.is_spent)
+        hand.keep()
+
     again = hand.take()
 
-    assert first.headers["expires"] == again.headers["expires"]
-    left = datetime.fromisoformat(again.headers["expires"]) - datetime.now(UTC)
-    assert timedelta(seconds=20) < left < timedelta(seconds=31)
+    assert again.headers["expires"] is None
+    assert not received(first, expires="2026-01-01T00:00:00+00:00").revoked()
+    assert hand.phase(result.id) == "queued"
+
+
+def test_what_waits_while_all_is_paused_has_not_begun(hand: Hand):
+    plain.add.apply_async((1, 2), expires=30)
+    first = hand.take()
+    hand.redis.hset("headway:paused", "since", "2026-11-22T08:00:00.000Z")
+    assert hand.claim(first) == "paused"
+    hand.redis.delete("headway:paused")
+    hand.keep()
+
+    assert hand.take().headers["expires"] == first.headers["expires"]
+
+
+def test_what_comes_too_late_to_begin_is_cancelled(hand: Hand):
+    result = plain.add.apply_async((1, 2), expires=30)
+
+    assert received(hand.take(), expires="2026-01-01T00:00:00+00:00").revoked()
+
+    assert hand.phase(result.id) == "cancelled"
+
+
+def received(message: Any, **headers: Any) -> LiveRequest:
+    """Return the request that a worker makes of a message."""
+    request = LiveRequest(
+        message,
+        app=plain.celery,
+        task=plain.add,
+        hostname="here",
+        decoded=True,
+        headers={**message.headers, **headers},
+        body=message.decode(),
+        on_ack=lambda *_: None,
+    )
+    return request
 
 
 @pytest.fixture(scope="module")

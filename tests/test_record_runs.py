@@ -86,6 +86,19 @@ def test_one_worker_at_a_time_is_the_leader(records: Records):
     assert records.maintenance.sweep("two").due != []
 
 
+@pytest.mark.parametrize("is_spent", [True, False])
+def test_what_is_given_back_is_sent_again_where_the_broker_has_it_no_more(
+    records: Records, is_spent: bool
+):
+    task_id = start(records)
+    claim(records, task_id, FIRST)
+
+    records.maintenance.release([(task_id, "first")], [task_id] * is_spent)
+
+    assert due(records) == [task_id] * is_spent
+    assert claim(records, task_id, SECOND) == "claimed"
+
+
 def test_a_worker_that_stops_gives_its_tasks_back_which_is_no_failure(records: Records):
     task_id = start(records, max_attempts=1)
     claim(records, task_id, FIRST)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from uuid import uuid4
 
 from kombu.utils.json import dumps
@@ -64,13 +65,14 @@ class MaintenanceRecords:
         self._functions.client.zrem(self._keys.shared("workers"), f"{worker} {slots}")
         self._functions.client.delete(self._keys.worker(worker))
 
-    def release(self, running: Iterable[tuple[str, str]]) -> None:
+    def release(self, running: Iterable[tuple[str, str]], sent_again: Collection[str] = ()) -> None:
         """Release the tasks that a stopping worker runs, given as `(task_id, token)`.
 
         Other workers may run them at once, and no attempt is used up; a cancelled task ends.
+        `sent_again` are the ids of those whose messages the broker has no more.
         """
-        pairs = [part for pair in running for part in pair]
-        self._functions.call("release_runs", [], [self._ttl, *pairs])
+        runs = [(task_id, token, "1" * (task_id in sent_again)) for task_id, token in running]
+        self._functions.call("release_runs", [], [self._ttl, *chain.from_iterable(runs)])
 
     def sweep(self, worker: str, limit: int = 100, seen: Seen = NOT_SEEN) -> Sweep:
         """Sweep once: requeue what is lost and return what is due; see Sweep.

@@ -50,14 +50,15 @@ class RunRecords:
         message: TaskMessage,
         max_attempts: int,
         hostname: str,
+        unbegun: TaskMessage | None = None,
         source: Source = NO_SOURCE,
         patient: bool = False,
         priority: int = 0,
     ) -> Outcome:
         """Claim the task for this delivery of `message`, its Celery signature.
 
-        `run` is an id of this run alone: one delivery may be run twice. `priority` is the step of
-        its queue.
+        `run` is an id of this run alone: one delivery may be run twice. `unbegun` is the signature
+        that is kept instead where it may not begin now. `priority` is the step of its queue.
 
         Returns "claimed"; "lost" if another run of this delivery has the task, which the caller
         then has to report as lost; or why not: "final", "stale", "superseded", "running",
@@ -68,7 +69,8 @@ class RunRecords:
         kept = [dumps(message), message["options"].get("queue", ""), self._ttl]
         whose = [owner_of(message), parent_of(message), priority]
         args = [*delivery, *task, fragment(hostname), *kept, self._lease, run, *source.args]
-        return self._change("claim", task_id, [*args, int(patient), *whose])
+        later = dumps(unbegun or message)
+        return self._change("claim", task_id, [*args, int(patient), *whose, later])
 
     def write(self, write: StateWrite) -> Outcome:
         """Store a change and publish it.

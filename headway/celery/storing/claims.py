@@ -14,7 +14,7 @@ from celery.exceptions import WorkerLostError
 
 from headway.celery.messages.priorities import step_of
 from headway.celery.storing.attempts import attempts_of
-from headway.celery.storing.fencing import FENCE, delivery_of, signature_of
+from headway.celery.storing.fencing import FENCE, delivery_of, signature_of, without_expiry
 from headway.celery.storing.persistence import until_stored
 from headway.message_headers import RECORDED, SEND
 from headway.store.model import Outcome, Source
@@ -50,7 +50,8 @@ class RunClaims:
                 task_id,
                 delivery_of(request),
                 uuid4().hex,
-                message=self._backend.outbox.as_stored(message, task),
+                message=self._backend.outbox.as_stored(without_expiry(message), task),
+                unbegun=self._backend.outbox.as_stored(message, task),
                 max_attempts=attempts_of(task, request),
                 hostname=request.hostname or "",
                 source=self.source_of(request),

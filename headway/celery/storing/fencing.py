@@ -65,6 +65,12 @@ def signature_of(task: Task, request: Context) -> TaskMessage:
     return recorded(signature, request.id)
 
 
+def without_expiry(signature: TaskMessage) -> TaskMessage:
+    """Return a signature that never expires: its task has begun in time, and goes on."""
+    options = {key: each for key, each in signature["options"].items() if key != "expires"}
+    return {**signature, "options": options}
+
+
 def default_serializer(task: Any) -> str:
     return str(getattr(task, "serializer", None) or task.app.conf.task_serializer)
 

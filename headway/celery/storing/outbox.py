@@ -167,7 +167,8 @@ class MessageOutbox:
             self._backend.app.send_task(
                 message["task"], message["args"], message["kwargs"], **options
             )
-        else:  # not the task's own, which would keep it again
+        else:  # not the task's own, which would keep it again; nor does it expire anew
+            options = {"expires": None, **options}
             Task.apply_async(task, message["args"], message["kwargs"], **options)
 
     def as_stored(self, message: TaskMessage, task: Any) -> TaskMessage:

@@ -10,7 +10,13 @@ from celery.app.task import Context
 from celery.exceptions import WorkerLostError
 
 from headway.celery.storing.dependents import request_of
-from headway.celery.storing.fencing import ENDED, FENCE, delivery_of, signature_of
+from headway.celery.storing.fencing import (
+    ENDED,
+    FENCE,
+    delivery_of,
+    signature_of,
+    without_expiry,
+)
 from headway.celery.storing.persistence import until_stored
 from headway.celery.storing.state_store import StateStore
 from headway.questions import Asked
@@ -92,10 +98,8 @@ class RunStore:
 
     def ask(self, task: Any, request: Context, question: Asked) -> Outcome:
         """Ask a person, with which a run ends; see `RunRecords.ask`."""
-        message = signature_of(task, request)
-        # It has begun in time, and goes on whenever there is an answer.
-        options = {key: each for key, each in message["options"].items() if key != "expires"}
-        stored = self._backend.outbox.as_stored({**message, "options": options}, task)
+        message = without_expiry(signature_of(task, request))
+        stored = self._backend.outbox.as_stored(message, task)
         outcome = until_stored(
             lambda: self._records.runs.ask(request.id, delivery_of(request), question, stored)
         )
@@ -107,13 +111,14 @@ class RunStore:
         """Give up a run that ends without an outcome."""
         until_stored(lambda: self._records.runs.abandon(request.id, delivery_of(request)))
 
-    def release(self, task_id: str, token: str) -> None:
+    def release(self, task_id: str, token: str, *, is_sent_again: bool) -> None:
         """Release the task of a run that its stopping worker has ended.
 
-        If Redis is away, its lease runs out instead.
+        `is_sent_again`: the broker has its message no more. If Redis is away, its lease runs out
+        instead.
         """
         try:
-            self._records.maintenance.release([(task_id, token)])
+            self._records.maintenance.release([(task_id, token)], [task_id] * is_sent_again)
         except RedisUnavailable as error:
             logger.warning("Task %s is not given back now: %s", task_id, error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from billiard.einfo import ExceptionInfo
@@ -71,6 +72,29 @@ class LiveRequest(Request):
         self.end_programs()
         super().terminate(pool, signal)
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether the broker has its message no more.
+
+        A broker drops one that has expired instead of delivering it again.
+        """
+        return bool(self.acknowledged or self.expires)
+
+    def maybe_expire(self) -> bool:
+        """Return whether it comes too late to begin; what has begun in time goes on."""
+        return not self._has_begun_in_time() and bool(super().maybe_expire())
+
+    def _has_begun_in_time(self) -> bool:
+        is_late = self.expires and datetime.now(self.expires.tzinfo) > self.expires
+        if not is_late or not isinstance(self.task.backend, LiveBackend):
+            return False
+        try:
+            kept = self.task.backend.records.outbox.message(self.id)
+        except RedisUnavailable as error:
+            logger.warning("Nobody knows whether task %s has begun: %s", self.id, error)
+            return False
+        return kept is not None and kept[0]["options"].get("expires") is None
+
     def end_programs(self) -> None:
         """End the programs that this run has started once its process has ended."""
         if self._origin is not None and self._origin.pid != os.getpid():
@@ -91,7 +115,9 @@ class LiveRequest(Request):
         # It is no retry: the same message is redelivered.
         super()._announce_cancelled(emit_retry=False)
         if isinstance(self.task.backend, LiveBackend):
-            self.task.backend.runs.release(self.id, self.request_dict[FENCE])
+            self.task.backend.runs.release(
+                self.id, self.request_dict[FENCE], is_sent_again=self.is_spent
+            )
 
 
 def receive(task: LiveTask, app: Any, consumer: Any) -> Callable[..., Any]:

@@ -59,7 +59,8 @@ class WorkerLeases:
         """Send a heartbeat, which renews all leases; `taking`: whether it takes more tasks."""
         runs = running()
         begun = {task_id for task_id, _ in runs}
-        received = {request.id for request in list(state.reserved_requests)} - begun
+        received = {request.id for request in list(state.reserved_requests)}
+        received = (received | limited(getattr(self._worker, "consumer", None))) - begun
         if self._loop.is_stuck:
             received = set()  # it will not start them; others may
         namesakes = self._records.maintenance.heartbeat(
@@ -83,12 +84,21 @@ class WorkerLeases:
 
     def release(self) -> None:
         """Release the tasks that still run: other workers may run them."""
-        self._records.maintenance.release(running())
+        self._records.maintenance.release(
+            running(),
+            {each.id for each in list(state.active_requests) if getattr(each, "is_spent", False)},
+        )
 
     def deregister(self) -> None:
         """Release the tasks that still run, and remove this worker."""
         self.release()
         self._records.maintenance.deregister(self._id, self._worker.concurrency)
+
+
+def limited(consumer: Any) -> set[str]:
+    """Return the ids of what waits for its task's rate limit, which Celery has not reserved."""
+    buckets = list(getattr(consumer, "task_buckets", {}).values())
+    return {request.id for bucket in buckets if bucket for request, _ in list(bucket.contents)}
 
 
 def running() -> list[tuple[str, str]]:

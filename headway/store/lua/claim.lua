@@ -6,7 +6,7 @@
 -- record; ARGV[15]: where the broker holds it, see settle; ARGV[16]: '1' to be told 'early' where
 -- no sweep has seen Redis since it was away: it may have been restored from a backup; ARGV[17]:
 -- owner of a task that has no record yet ('' none), ARGV[18]: the task that started it ('');
--- ARGV[19]: priority, see priorities.lua.
+-- ARGV[19]: priority, see priorities.lua; ARGV[20]: the message that is kept where all is paused.
 -- Returns 'claimed', 'lost' when another run of this delivery had it, or why not.
 local record = KEYS[1]
 local id = ARGV[1]
@@ -28,6 +28,7 @@ local is_patient = ARGV[16] == '1'
 local owner = ARGV[17]
 local parent = ARGV[18]
 local priority = ARGV[19]
+local unbegun = ARGV[20]
 local last = is_patient and redis.call('GET', LAST_SWEEP)
 if last and NOW - number(last) > 5000000 then return 'early' end
 local held = load(record)
@@ -67,7 +68,7 @@ if is_running(held) and generation == held.generation and has_holder(id) then re
 
 if redis.call('HEXISTS', PAUSED, 'since') == 1 then
   for field, value in pairs(queued_fields('"Pending..."')) do fields[field] = value end
-  fields.message = message
+  fields.message = unbegun
   fields.queue = queue
   note_priority(held, fields, priority)
   fields.generation = integer(generation)
