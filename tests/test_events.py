@@ -380,8 +380,10 @@ class Rooms:
         self._steps.append(f"read {' '.join(task_ids)}")
         return [TaskRecord("ada", "1", f'{{"task_id":"{task_id}"}}') for task_id in task_ids]
 
-    def subscribed(self, task_ids: list[str]) -> set[str]:
-        return self._heard
+    def subscriptions(self, task_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Subscribed anew, once "again" has been joined or read."""
+        number = 2 if "again" in self._heard and self._steps else 1
+        return {task_id: (1, number) for task_id in self._heard.intersection(task_ids)}
 
     def has_news(self, task_id: str, stored: TaskRecord) -> bool:
         return task_id in self._news
@@ -399,6 +401,8 @@ class Rooms:
             [],
         ),  # all that is published since reaches this process, and nothing has been
         ({"a"}, set(), ["confirm task:b", "read b"]),
+        # The last other viewer has left meanwhile, and with it the subscription.
+        ({"a", "b", "again"}, set(), ["confirm task:a task:b", "read a b"]),
         ({"a", "b"}, {"a"}, ["confirm task:a", "read a"]),
         (set(), set(), ["confirm task:a task:b", "read a b"]),
     ],

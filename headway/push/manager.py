@@ -146,13 +146,11 @@ class RoomManager(PubSubManager):
         """
         self.subscriber.wait([self.channel_of(name) for name in rooms], CONFIRM_SECONDS)
 
-    def subscribed(self, task_ids: Iterable[str]) -> set[str]:
-        """Return those tasks of which this process has a confirmed subscription to the room."""
-        return {
-            task_id
-            for task_id in task_ids
-            if self.subscriber.is_subscribed(self.channel_of(room("task", task_id)))
-        }
+    def subscriptions(self, task_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Return the numbers of this process's confirmed subscriptions to the rooms of tasks."""
+        channels = {task_id: self.channel_of(room("task", task_id)) for task_id in task_ids}
+        numbers = self.subscriber.subscriptions(channels.values())
+        return {task_id: own for task_id, own in zip(channels, numbers, strict=True) if own}
 
     def has_news(self, task_id: str, stored: TaskRecord) -> bool:
         """Whether a newer version than this record's has been pushed to the task's viewers."""

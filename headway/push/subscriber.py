@@ -102,10 +102,6 @@ class RedisSubscriber:
         with self._lock:
             self._subscriptions.remove(channel)
 
-    def is_subscribed(self, channel: str) -> bool:
-        """Whether Redis has confirmed this channel on the current connection."""
-        return self._subscriptions.is_confirmed(channel)
-
     def subscriptions(self, channels: Iterable[str]) -> list[tuple[int, int] | None]:
         """Return the numbers of the session and of its subscription to each of the channels.
 

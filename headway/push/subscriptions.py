@@ -38,10 +38,6 @@ class Subscriptions:
         if self._numbers.pop(channel, None):
             self._unsent.append(("UNSUBSCRIBE", channel))
 
-    def is_confirmed(self, channel: str) -> bool:
-        """Whether Redis has confirmed this channel on the current connection."""
-        return self.confirmed(channel) > 0
-
     def confirmed(self, channel: str) -> int:
         """Return the number of the SUBSCRIBE by which this channel is confirmed, 0 for none."""
         number = self._numbers.get(channel, 0)

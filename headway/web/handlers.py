@@ -102,16 +102,17 @@ class SocketHandlers:
         self._count(sid, "reads", task_ids)
         viewer = self._viewer(sid)
         fanout = self._fanout
-        subscribed = fanout.subscribed(task_ids)
+        subscriptions = fanout.subscriptions(task_ids)
         found, missing = read_mine(task_ids, viewer, fanout.reader.read)
         for task_id in found:
             fanout.enter_room(sid, NAMESPACE, room("task", task_id))
-        # Read again what was read before this process had subscribed to the task, or is outdated
-        # by a push.
+        # Read again what was read before this process had subscribed to the task, or while its last
+        # other viewer left, and what is outdated by a push.
+        kept = dict(fanout.subscriptions(found).items() & subscriptions.items())
         late = [
             task_id
             for task_id, one in found.items()
-            if task_id not in subscribed or fanout.has_news(task_id, one)
+            if task_id not in kept or fanout.has_news(task_id, one)
         ]
         if late:
             fanout.confirm(room("task", task_id) for task_id in late)
