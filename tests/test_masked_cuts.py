@@ -4,11 +4,13 @@ beside it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from headway import masking
+from headway.capture.lines import LineSplitter
 from headway.progress import MAX_LINE_CHARS
 from headway.snapshot import MAX_READ_CHARS, MAX_TEXT, one_line
 from headway.state_fields import progress_fields
@@ -59,6 +61,25 @@ def test_secrets_that_are_masked_bring_no_part_of_another_before_the_cut(cut: st
 
         assert not any(part in shown for part in PARTS), before
         assert "***" in shown
+
+
+@pytest.mark.parametrize("hidden", [SECRET, f" password={SECRET}-unknown"])
+@pytest.mark.parametrize("size", [97, 10_000], ids=["in pieces", "at once"])
+def test_no_part_of_a_secret_stays_where_a_printed_line_is_cut(hidden: str, size: int):
+    for before in range(MAX_LINE_CHARS - len(hidden) - 3, MAX_LINE_CHARS + 2):
+        text = "x" * before + hidden + " and more" * 20 + "\n"
+        splitter = LineSplitter()
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
+
+        lines = [masking.mask(line.text) for piece in pieces for line in splitter.feed(piece)]
+
+        said = "".join(lines)
+        assert not any(part in said for part in [*PARTS, "unknown"]), before
+        whole = "x" * before + masking.mask(hidden) + " and more" * 20
+        # No space stays at a line's end, and of a mask that is cut each part may be masked.
+        assert re.sub(r"\*+| ", "", said) == re.sub(r"\*+| ", "", whole)
+        assert "***" in said
+        assert max(map(len, lines)) <= MAX_LINE_CHARS
 
 
 def test_a_secret_with_spaces_is_masked_before_they_go():

@@ -27,6 +27,7 @@ from headway import masking
 from headway.exceptions import ConfigError
 from headway.store.model import Delivery
 from headway.store.records import Records
+from tests.bodies import live_celery
 
 SECRETS = [
     "pässwort€",
@@ -350,3 +351,32 @@ def test_reports_and_log_lines_are_stored_masked(celery: Celery, records: Record
     kept = everything(records)
     assert kept.count("***") >= 2
     assert "ssw" not in kept
+
+
+@pytest.mark.parametrize("serializer", ["json", "pickle"])
+@pytest.mark.parametrize("state", ["SUCCESS", "FAILURE", "PROGRESS"])
+def test_what_celery_stores_is_masked_where_it_is_compressed_too(
+    redis_url: str, records: Records, state: str, serializer: str
+):
+    masking.set_secrets("test", ["hunter2-very-secret"])
+    app = live_celery(redis_url)
+    app.conf.update(
+        result_compression="zlib", result_serializer=serializer, accept_content=["json", "pickle"]
+    )
+    told = "refused by hunter2-very-secret"
+    values = {"SUCCESS": told, "FAILURE": OSError(told), "PROGRESS": {"status": told}}
+
+    app.backend.store_result("a", values[state], state, traceback=f"Traceback {told}")
+
+    stored = app.backend.decode(app.backend.get("celery-task-meta-a"))
+    assert "refused by ***" in repr(stored)
+    shown = shown_text(records, "a")
+    assert "hunter2" not in repr(stored) + shown
+    masking.set_secrets("test", [])
+    app.close()
+
+
+def shown_text(records: Records, task_id: str) -> str:
+    [stored] = records.read([task_id])
+    assert stored is not None
+    return stored.snapshot

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-MAX_LINE_CHARS = 4000  # a longer line is cut into several
+from headway.masking import MaskedStream, mask
+
+MAX_LINE_CHARS = 4000  # a longer line is cut into several, which are masked before
 # Backspaces draw the end of a line over, as a carriage return does the whole.
 END = re.compile(r"\r\n|\n|\r|\x08+")
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
@@ -24,6 +26,7 @@ class LineSplitter:
     def __init__(self) -> None:
         self._rest = ""
         self._is_drawn = False  # whether the rest is drawn over another line
+        self._begun: MaskedStream | None = None  # a line that is too long, of which pieces are told
         self._last: Line | None = None  # ended by a carriage return, with nothing after it
 
     def feed(self, text: str) -> Iterator[Line]:
@@ -38,7 +41,9 @@ class LineSplitter:
             start = end.end()
         rest = left + text[start:]
         while len(rest) > MAX_LINE_CHARS:
-            yield Line(plain(rest[:MAX_LINE_CHARS]), self._is_drawn, True)
+            self._begun = self._begun or MaskedStream()
+            shown = self._begun.feed(rest[:MAX_LINE_CHARS], is_last=False)
+            yield from self._pieces(Line(plain(shown), self._is_drawn, True))
             rest = rest[MAX_LINE_CHARS:]
         self._rest = rest
         if self._rest:
@@ -56,6 +61,9 @@ class LineSplitter:
             yield from self._line(rest, "\n")
 
     def _line(self, text: str, end: str) -> Iterator[Line]:
+        if self._begun is not None:
+            text = self._begun.feed(text, is_last=True)
+            self._begun = None
         is_final = end in ("\n", "\r\n")
         last = self._last
         if is_final and last is not None and not text:
@@ -66,8 +74,9 @@ class LineSplitter:
         self._is_drawn = not is_final
 
     def _pieces(self, line: Line) -> Iterator[Line]:
-        for start in range(0, len(line.text), MAX_LINE_CHARS):
-            yield line._replace(text=line.text[start : start + MAX_LINE_CHARS])
+        text = line.text if len(line.text) <= MAX_LINE_CHARS else mask(line.text)
+        for start in range(0, len(text), MAX_LINE_CHARS):
+            yield line._replace(text=text[start : start + MAX_LINE_CHARS])
 
 
 def plain(text: str) -> str:

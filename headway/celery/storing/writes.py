@@ -44,14 +44,14 @@ def attempt_failure(traceback: str | None, request: Context | None) -> AttemptFa
     return {"traceback": masked[-MAX_TRACEBACK_CHARS:], "environment": environment}
 
 
-def _must_be_masked(packed: Packed, phase: Phase) -> bool:
+def _must_be_masked(meta: str | bytes, whole: bytes, phase: Phase) -> bool:
     """Whether a state holds a secret of the settings or, unless it is a result, may hold another.
 
     A result is the task's to give: a link in it that opens something is to stay one.
     """
-    if masking.holds_secret(packed.meta) or masking.holds_secret(packed.whole):
+    if masking.holds_secret(meta) or masking.holds_secret(whole):
         return True
-    return phase != Phase.SUCCEEDED and may_hold_credentials(packed.meta)
+    return phase != Phase.SUCCEEDED and may_hold_credentials(meta)
 
 
 class WriteBuilder:
@@ -76,7 +76,7 @@ class WriteBuilder:
         meta["task_id"] = task_id
         fields = fields_of(phase, state, value)
         packed = self._pack(phase, meta, fields)
-        if _must_be_masked(packed, phase):
+        if _must_be_masked(self._uncompressed(packed, meta), packed.whole, phase):
             packed = self._pack(phase, masking.masked(meta), masking.masked(fields))
         task = self._backend.tasks.get(name)
         failure = attempt_failure(traceback, request)
@@ -102,6 +102,16 @@ class WriteBuilder:
             is_wait=phase == Phase.RETRYING and is_wait(value),
             write_id=uuid4().hex[:16],  # kept with the record: enough to tell one's own
         )
+
+    def _uncompressed(self, packed: Packed, meta: dict[str, Any]) -> str | bytes:
+        """Return Celery's form as it is before `result_compression`, in which nothing is found."""
+        if not getattr(self._backend, "compression", None):  # new in 5.7
+            return packed.meta
+        try:
+            encoded: str | bytes = self._backend.encoder(meta)
+        except Exception:  # what `_encode` and `_encode_report` then leave out
+            return repr(meta)
+        return encoded
 
     def _pack(self, phase: Phase, meta: dict[str, Any], fields: Changes) -> Packed:
         """Encode Celery's form.
