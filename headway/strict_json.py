@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any
 
 MAX_DEPTH = 64  # of what visitors send
@@ -14,6 +15,14 @@ def parse(text: str) -> Any:
         return _DECODER.decode(text)
     except RecursionError:
         raise ValueError("The JSON is nested too deeply.") from None
+
+
+def parse_sent(data: bytes) -> Any:
+    """Return the value of JSON in UTF-8 that somebody has sent, without numbers that are infinite.
+
+    Raises ValueError for what is none, RecursionError where it is nested too deeply.
+    """
+    return _FINITE.decode(data.decode("utf-8-sig"))
 
 
 def parse_or_text(text: str) -> Any:
@@ -61,5 +70,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON.")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):  # "1e400"
+        raise ValueError(f"{text} is too large.")
+    return number
+
+
 # Made once: `json.loads` makes one for each call that has options.
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
+_FINITE = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

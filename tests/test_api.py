@@ -180,6 +180,15 @@ def test_a_bad_request_is_refused_and_starts_nothing(
     assert started(redis_url) == 0
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "[1e400]"])
+def test_a_number_that_is_none_is_no_json(client: FlaskClient, number: str):
+    data = f'{{"name": "long_task", "args": {{"x": {number}}}}}'
+
+    response = client.post("/tasks", data=data, content_type="application/json")
+
+    assert (response.status_code, response.get_json()["error"]["code"]) == (400, "bad_json")
+
+
 @pytest.mark.parametrize(
     ("data", "content_type", "status"),
     [
@@ -198,6 +207,7 @@ def test_a_body_that_is_no_json_is_refused(
 
     assert response.status_code == status
     assert response.get_json()["error"]["code"]
+    assert started(redis_url) == 0
     assert started(redis_url) == 0
 
 

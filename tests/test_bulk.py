@@ -243,6 +243,7 @@ def test_a_plain_form_asks_before_it_forgets_and_says_what_became_of_each(
 
     asked = mine.post("/tasks/batch", data=form, headers=page)
     assert "Forget 2 tasks?" in asked.text
+    assert "lang=zh-Hans" not in asked.text  # nothing is at this address to GET
     mine.post("/tasks/batch", data={**form, "confirmed": "no"}, headers=page)
     assert shown(records, over) is not None
     back = re.findall(r'name="back" value="([^"]*)"', asked.text)

@@ -92,6 +92,28 @@ def test_the_end_of_a_file_is_downloaded_and_of_a_shorter_file_all(
     assert end.headers["Content-Range"] == f"bytes {max(0, whole - size)}-{whole - 1}/{whole}"
 
 
+@pytest.mark.parametrize("asked", ["x=0-1", "bytes=a", "bytes=0-1,3-4", "", "bytes=5-1"])
+def test_what_is_no_single_range_of_bytes_is_ignored(
+    client: FlaskClient, records: Records, store: FileStore, task_id: str, asked: str
+):
+    give(records, store, task_id, "report.csv", CSV)
+
+    answer = ask(client, task_id, "report.csv", Range=asked)
+
+    assert (answer.status_code, answer.get_data()) == (200, CSV)
+
+
+def test_another_version_of_a_file_is_refused_without_it(
+    client: FlaskClient, records: Records, store: FileStore, task_id: str
+):
+    give(records, store, task_id, "report.csv", CSV)
+
+    answer = ask(client, task_id, "report.csv", **{"If-Match": '"another"'})
+
+    assert answer.status_code == 412
+    assert answer.get_json()["error"]["code"] == "precondition_failed"
+
+
 def test_a_name_becomes_no_header_and_no_html(
     client: FlaskClient, records: Records, store: FileStore, task_id: str
 ):

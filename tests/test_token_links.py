@@ -31,6 +31,10 @@ def follow(client: FlaskClient, path: str, **headers: str) -> tuple[int, str]:
     return answer.status_code, answer.headers.get("Location", "")
 
 
+def test_a_link_leads_to_a_task_whose_id_its_project_has_chosen(client: FlaskClient):
+    assert follow(client, "/tasks/order-17/log.txt") == (303, "/tasks/order-17/log.txt")
+
+
 @pytest.mark.parametrize("below", ["", "#outcome", "/files/a%20b.csv", "/log.txt?level=ERROR"])
 def test_a_link_leads_to_its_address_without_the_token(client: FlaskClient, below: str):
     assert follow(client, f"/tasks/{ADAS}{below}") == (303, f"/tasks/{ADAS}{below}")

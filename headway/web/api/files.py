@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from flask import Blueprint, jsonify, request, send_file
@@ -38,6 +39,7 @@ NOT_HERE = APIError(
     "file_not_here",
     "The task has given out this file, but it is not where this server looks for files.",
 )
+OTHER_FILE = APIError(412, "precondition_failed", "This is another version of the file.")
 
 
 class ShownFile(NamedTuple):
@@ -112,20 +114,25 @@ def _send(task_id: str, file: TaskFile) -> ResponseReturnValue:
     response.content_length = size
     response.headers["Cache-Control"] = FRESH
     try:
-        return response.make_conditional(
-            _environ_for(size), accept_ranges=True, complete_length=size
-        )
-    except Exception:  # the range begins beyond the end
+        response.make_conditional(_environ_for(size), accept_ranges=True, complete_length=size)
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+            raise OTHER_FILE
+    except Exception:  # or the range begins beyond the end
         opened.close()
         raise
+    return response
 
 
 def _environ_for(size: int) -> dict[str, Any]:
-    """Return the request's environ, in which no file has fewer bytes than `Range` has it end with.
+    """Return the request's environ with a `Range` that Werkzeug takes as RFC 9110 has it.
 
-    Of a shorter one that is all of it (RFC 9110, 14.1.2), which Werkzeug refuses.
+    What is no single range of bytes is ignored (14.2); the last bytes of a file that has fewer are
+    all of it (14.1.2).
     """
     wanted = request.range
-    if wanted is None or wanted.units != "bytes" or wanted.ranges[0][0] >= -size:
-        return request.environ
-    return {**request.environ, "HTTP_RANGE": f"bytes=-{size}"}
+    environ = {**request.environ}
+    if wanted is None or wanted.units != "bytes" or len(wanted.ranges) != 1:
+        environ.pop("HTTP_RANGE", None)
+    elif wanted.ranges[0][0] < -size:
+        environ["HTTP_RANGE"] = f"bytes=-{size}"
+    return environ

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import request
-from werkzeug.exceptions import BadRequest
 
 from headway.arguments.scalars import RFC_3339
 from headway.arguments.typed import MAX_WRONG
 from headway.snapshot import Phase, phases_of_state
-from headway.strict_json import is_too_deep, is_whole_text
+from headway.strict_json import is_too_deep, is_whole_text, parse_sent
 from headway.web.api.bounds import Within
 from headway.web.api.payloads import AHEAD, CURSOR, MAX_AHEAD_SECONDS, ONE_TIME, QUERY
 from headway.web.requests.errors import APIError
@@ -28,10 +27,10 @@ def json_body(shape: type) -> dict[str, Any]:
     keys = shape.__annotations__.keys()
     if not request.is_json:
         raise APIError(415, "not_json", "Send JSON, with Content-Type: application/json.")
-    request.get_data()  # before: a body that breaks off is no JSON that is wrong
+    data = request.get_data()  # a body that breaks off is no JSON that is wrong
     try:
-        body = request.get_json()
-    except BadRequest:
+        body = parse_sent(data)
+    except ValueError:
         raise APIError(400, "bad_json", "This is no JSON in UTF-8.") from None
     except RecursionError:
         raise TOO_DEEP from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import current_app, request, url_for
@@ -14,10 +15,11 @@ from headway.display.labels import labels_for_page
 from headway.display.languages import Language, current, known
 from headway.display.words import Reading, read
 from headway.shapes import SnapshotDict
+from headway.tokens import read_token
 from headway.web.assets import bundle_address, words_address
 from headway.web.requests.language import CHOICE, project_language
 from headway.web.requests.owners import identify_visitor
-from headway.web.requests.viewers import carried_token, current_viewer
+from headway.web.requests.viewers import carried_token, current_viewer, secret_keys_of
 
 
 class Pages:
@@ -82,8 +84,11 @@ class Pages:
     @property
     def list_address(self) -> str:
         """The address of the page of the viewer's tasks, with the token that opens this page."""
-        token = carried_token(current_viewer()) if "token" in request.args else {}
-        return url_for("headway_list.show", **token)
+        token = request.args.get("token", "")
+        # Without the viewer, who may be what cannot be read now: a page of an error has it too.
+        opens = read_token(token, secret_keys_of(current_app)) is not None
+        carried: dict[str, Any] = {"token": token} if opens else {}
+        return url_for("headway_list.show", **carried)
 
     @property
     def words_address(self) -> str:

@@ -18,7 +18,7 @@ handle_errors(token_links)
 guard(token_links)
 
 # It begins with a task's id, so no other site is led to, and has no character that ends a header.
-OF_A_TASK = re.compile(r"/tasks/[0-9a-f-]{36}(?:[/?#][!-\[\]-~]*)?")
+OF_A_TASK = re.compile(r"/tasks/[0-9A-Za-z][0-9A-Za-z-]{0,127}(?:[/?#][!-\[\]-~]*)?")
 
 
 @token_links.post("/tokens")

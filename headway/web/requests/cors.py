@@ -16,7 +16,7 @@ PREFLIGHT = {
     "Access-Control-Allow-Methods": "DELETE, GET, HEAD, PATCH, POST",
     "Access-Control-Allow-Headers": (
         "Authorization, Content-Type, Idempotency-Key, If-None-Match, Tus-Resumable, "
-        "Upload-Length, Upload-Metadata, Upload-Offset"
+        "Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override"
     ),
     "Access-Control-Max-Age": "7200",  # seconds, Chromium's maximum
 }

@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, request
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    jsonify,
+    make_response,
+    render_template,
+    request,
+)
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -20,6 +29,8 @@ from headway.store.model import AlreadyUsed, TooLate
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
+# Of an exception's own headers: without them a client does not know what to do.
+KEPT_HEADERS = ("Allow", "Content-Range", "Retry-After", "WWW-Authenticate")
 # Blueprints that answer every client in JSON.
 JSON_BLUEPRINTS = {
     "headway",
@@ -106,7 +117,7 @@ def error(
 ) -> Response:
     """Answer with `{"error": {"code", "message", "fields"?}}`, or a page that says the same."""
     if wants_page() and not wants_json() and request.blueprint not in JSON_BLUEPRINTS:
-        title = TITLES.get(status, HTTPStatus(status).phrase)
+        title = TITLES.get(status, phrase_of(status))
         template = ERROR_PAGES.get(request.blueprint or "", "error.html")
         response = make_response(
             render_template(template, code=status, title=title, message=message), status
@@ -116,6 +127,14 @@ def error(
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
+
+
+def phrase_of(status: int) -> str:
+    """Return the words of a status; a project may have statuses of its own."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
 
 
 def as_json(
@@ -196,18 +215,32 @@ def http_error(exc: HTTPException) -> ResponseReturnValue:
     status = exc.code or 500
     if status < 400:
         return exc
-    phrase = HTTPStatus(status).phrase
+    phrase = phrase_of(status)
     response = error(status, phrase.lower().replace(" ", "_"), exc.description or phrase)
     for name, value in exc.get_headers():
-        if name in ("Allow", "Retry-After"):
-            response.headers[name] = value
+        if name in KEPT_HEADERS:
+            response.headers.add(name, value)
     return response
 
 
 def unexpected(exc: Exception) -> ResponseReturnValue:
+    handle = _handler_of_the_project(exc)
+    if handle is not None:
+        answer: ResponseReturnValue = current_app.ensure_sync(handle)(exc)
+        return answer
     # Its path may hold the end of a line, and whatever a terminal obeys.
     logger.exception("Unexpected error at %s %r", request.method, request.path)
     return error(500, "internal_error", Sentence("Something went wrong here. It has been logged."))
+
+
+def _handler_of_the_project(exc: Exception) -> Any:
+    """Return what its app does with just this exception, as of its owner loader; None for nothing.
+
+    Flask asks a blueprint first, whose handler is for any exception.
+    """
+    own = current_app.error_handler_spec[None][None]
+    kinds = type(exc).__mro__[: type(exc).__mro__.index(Exception)]
+    return next((own[kind] for kind in kinds if kind in own), None)
 
 
 def handle_errors(of: Flask | Blueprint) -> None:

@@ -71,6 +71,8 @@ def count_request() -> None:
 
     Raises LimitReached.
     """
+    if request.method == "OPTIONS":  # a browser's preflight, which has no cookie and costs nothing
+        return
     endpoint = request.endpoint or ""
     kind = KINDS.get(endpoint)
     if kind is not None:

@@ -30,8 +30,13 @@ class Sessions(SecureCookieSessionInterface):
             self._made = keys, super().get_signing_serializer(app)
         return self._made[1]
 
-    def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
-        """Return the session in a request's cookie, an empty one if there is no valid cookie."""
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Return the session in a request's cookie, an empty one if there is no valid cookie.
+
+        None for an app without a key: then Flask says so where something is put into it.
+        """
+        if self.get_signing_serializer(app) is None:
+            return None
         session, until = self._read(app, request.cookies.get(self.get_cookie_name(app)))
         return self.session_class(session if time.time() < until else {})
 
