@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, Flag
 from typing import Any, Literal
 
 import pytest
@@ -84,6 +84,20 @@ def test_a_default_without_a_zone_is_left_to_the_function():
         return when
 
     assert started(at, untouched(at, {})) == new_year
+
+
+class Right(Flag):
+    READ = 1
+    WRITE = 2
+
+
+def test_a_default_of_several_flags_is_left_to_the_function():
+    both = Right.READ | Right.WRITE
+
+    def may(rights: Right = both) -> Right:
+        return rights
+
+    assert started(may, untouched(may, {})) == both
 
 
 @pytest.mark.parametrize("again", ["a", "b", "rest", "kw"])

@@ -51,6 +51,11 @@ def app_with(url: str = "redis://127.0.0.1:1/0", **settings: Any) -> Celery:
     return app
 
 
+@pytest.mark.parametrize("never", [None, 0])
+def test_results_that_are_to_stay_for_ever_are_named(never: int | None):
+    assert any("result_expires is off" in one for one in weakened(app_with(result_expires=never)))
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_setting_that_weakens_a_promise_is_named_at_the_start(
     name: str, caplog: pytest.LogCaptureFixture

@@ -119,7 +119,7 @@ def as_json(value: Any) -> Any:
     Raises TypeError where JSON has no word for it.
     """
     if isinstance(value, Enum):
-        return next(plain for plain, member in choices(type(value)) or () if member is value)
+        return _choice_of(value)
     if value is None or type(value) in (str, int, bool):
         return value
     if isinstance(value, Email | Upload):
@@ -137,6 +137,13 @@ def as_json(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return as_json(asdict(value))
     raise TypeError(f"{type(value).__name__} is not JSON.")
+
+
+def _choice_of(value: Enum) -> Any:
+    for plain, member in choices(type(value)) or ():
+        if member is value:
+            return plain
+    raise TypeError(f"{value!r} is no single one of its kind.")  # flags that are combined
 
 
 def as_default(value: Any) -> Any:

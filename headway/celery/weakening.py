@@ -23,6 +23,11 @@ def weakened(app: Celery) -> Iterator[str]:
             f"result_expires is {expires:g} s: a task that ended longer ago is forgotten, also by "
             "who was away meanwhile"
         )
+    if not expires:
+        yield (
+            "result_expires is off: what Celery keeps for ever is kept for a week here once its "
+            "task has ended"
+        )
     if conf.worker_prefetch_multiplier == 0:
         yield (
             "worker_prefetch_multiplier is 0: one worker takes all that waits, whatever its "

@@ -98,6 +98,8 @@ def _end_with_the_reader() -> None:
 
     Else it would notice that at the task's next change, which may be days away.
     """
+    if sys.stdout is None:  # closed by who has called
+        return
     try:
         output = sys.stdout.fileno()
     except UnsupportedOperation:

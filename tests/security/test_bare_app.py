@@ -49,7 +49,7 @@ def kinds() -> Iterator[None]:
     ) -> None: ...
 
     @task("Take a file")
-    def take_a_file(source: Upload) -> None: ...
+    def take_a_file(source: Upload, note: str = "") -> None: ...
 
     yield
     for kind in ("take_anything", "take_a_file"):
@@ -151,6 +151,19 @@ def test_a_form_of_very_many_files_is_refused_before_they_are_kept(client: Flask
     answer = client.post("/headway/start/take_a_file", data=data, headers=AS_JSON)
 
     assert (answer.status_code, answer.json["error"]["code"]) == (400, "too_many_files")
+
+
+def test_a_form_with_a_file_takes_as_long_a_text_as_json_does(client: FlaskClient):
+    head = '--b\r\nContent-Disposition: form-data; name="args.note"\r\n\r\n'
+    body = f"{head}{'x' * 900_000}\r\n--b--\r\n"
+    kind = "multipart/form-data; boundary=b"
+
+    answer = client.post(
+        "/headway/start/take_a_file", data=body, content_type=kind, headers=AS_JSON
+    )
+
+    assert answer.status_code == 400
+    assert answer.json["error"]["fields"] == {"source": "Is missing."}
 
 
 def test_a_form_of_very_many_fields_is_refused_before_they_are_kept(client: FlaskClient):

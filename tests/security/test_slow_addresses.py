@@ -91,6 +91,14 @@ def test_slow_requests_of_an_address_displace_each_other(
     assert statuses(read_all(good)) == [200]
 
 
+def test_who_asks_for_a_websocket_where_there_is_none_keeps_no_connection(
+    server: Server, stack: ExitStack
+):
+    asks = b"GET /x HTTP/1.1\r\n" + HOST + b"Upgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+
+    assert statuses(read_all(opened(server, stack, asks))) == [200]
+
+
 def test_a_large_body_is_displaced_as_its_view_waits_for_it(server: Server, stack: ExitStack):
     begun = b"POST /x HTTP/1.1\r\n" + HOST + b"Content-Length: 1000000\r\n\r\n1"
     clients = [opened(server, stack, begun) for _ in range(MOST + 2)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from uuid import uuid4
 
-from flask import request
+from flask import current_app, request
 from werkzeug.datastructures import FileStorage
 
 from headway.arguments.form import file_fields
@@ -15,10 +15,11 @@ from headway.display.languages import Sentence
 from headway.files.upload import is_upload_id
 from headway.files.uploading import GONE, max_bytes_of
 from headway.registry import TaskType
+from headway.settings import MAX_BODY_BYTES
 from headway.state import state
 from headway.store.errors import RedisUnavailable
 from headway.store.uploads import StoredUpload
-from headway.web.api.receiving import AROUND_BYTES, keep
+from headway.web.api.receiving import keep
 from headway.web.api.responses import idempotency_key
 from headway.web.requests.errors import APIError, wants_json
 from headway.web.requests.limiting import count
@@ -32,9 +33,11 @@ def expect_files(kind: TaskType) -> None:
 
     Another body than a multipart one has no files, and is read into memory whole.
     """
-    if fields := file_fields(kind.arguments or ()):
-        files = len(fields) if request.mimetype == "multipart/form-data" else 0
-        request.max_content_length = files * max_bytes_of(state()) + AROUND_BYTES
+    fields = file_fields(kind.arguments or ())
+    if fields and request.mimetype == "multipart/form-data":
+        texts = int(current_app.config[MAX_BODY_BYTES.name])
+        request.max_form_memory_size = texts  # Flask's own is smaller
+        request.max_content_length = len(fields) * max_bytes_of(state()) + texts
 
 
 def take_files(kind: TaskType, owner: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -102,6 +102,8 @@ def send(name: str) -> ResponseReturnValue:
     try:
         refuse_without_cookie()
     except RequestEntityTooLarge:  # nothing of the form has been read
+        if request.mimetype != "multipart/form-data":
+            raise  # there is no file in it
         if wants_json():
             raise too_large() from None
         return _page(kind, filled(kind.arguments or (), {}), {}, 413, too_large().message)

@@ -165,6 +165,8 @@ def _protocol(requests: Requests, seconds: float) -> type:
 
         def get_environ(self) -> dict[str, Any]:
             environ: dict[str, Any] = super().get_environ()
+            # A websocket counts no more as a connection: where it becomes none, that would go on.
+            self.close_connection |= "HTTP_UPGRADE" in environ
             if environ["eventlet.input"].chunked_input:
                 # Its end is told, so it may be read: Werkzeug takes it for empty otherwise.
                 environ["wsgi.input_terminated"] = True
