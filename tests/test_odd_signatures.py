@@ -9,6 +9,7 @@ from enum import Enum, Flag
 from typing import Any, Literal
 
 import pytest
+from pydantic import BaseModel, Field
 
 from headway.arguments.form import filled, read_form
 from headway.arguments.signatures import BadArguments, converting, signature_of
@@ -84,6 +85,28 @@ def test_a_default_without_a_zone_is_left_to_the_function():
         return when
 
     assert started(at, untouched(at, {})) == new_year
+
+
+class Named(BaseModel):
+    first: str = Field(default="Ada", validation_alias="firstName")
+    last: str = Field(default="Lovelace", alias="lastName")
+    told: str = Field(default="yes", serialization_alias="is_told")
+
+
+class Owner(BaseModel):
+    named: Named = Field(default=Named(), alias="name")
+
+
+@pytest.mark.parametrize("owner", [{}, {"name": {"firstName": "Bob", "lastName": "Lee"}}])
+def test_a_model_is_asked_for_by_the_names_that_it_takes(owner: dict[str, Any]):
+    def greet(owner: Owner = Owner()) -> Owner:  # noqa: B008
+        return owner
+
+    sent = {"owner": owner} if owner else {}
+
+    assert started(greet, untouched(greet, sent)) == Owner(**owner)
+    with pytest.raises(BadArguments, match="No such argument"):
+        started(greet, {"owner": {"name": {"first": "Bob"}}})
 
 
 class Right(Flag):

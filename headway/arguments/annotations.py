@@ -133,7 +133,7 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         return {name: as_json(each) for name, each in value.items()}
     if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
+        return _dumped(value)
     if is_dataclass(value) and not isinstance(value, type):
         return as_json(asdict(value))
     raise TypeError(f"{type(value).__name__} is not JSON.")
@@ -168,7 +168,24 @@ def _of_model(name: str, field: Any) -> Argument:
     is_required = field.is_required()
     known = ABSENT if is_required else as_default(field.get_default(call_default_factory=True))
     text = field.description or ""
-    return Argument(field.alias or name, field.annotation, is_required, known, text)
+    return Argument(_name_of(name, field), field.annotation, is_required, known, text)
+
+
+def _name_of(name: str, field: Any) -> str:
+    """Return the name by which a pydantic model takes a field; it may know others besides."""
+    own = field.validation_alias
+    return own if isinstance(own, str) else field.alias or name
+
+
+def _dumped(model: Any) -> dict[str, Any]:
+    """Return a pydantic model as the JSON that it takes."""
+    plain = model.model_dump(mode="json")
+    return {
+        _name_of(name, field): _dumped(value)
+        if hasattr(value := getattr(model, name), "model_dump")
+        else plain[name]
+        for name, field in type(model).model_fields.items()
+    }
 
 
 def _of_field(field: Any, hint: Any) -> Argument:
