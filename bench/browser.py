@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import connect
+import websocket
 
 from bench.processes import Failed
 from tests.processes import Process
@@ -39,9 +39,11 @@ class MeasuredPage:
         started.callback(browser.stop)
         browser.wait_until(lambda: told.exists() and told.read_text().count("\n") == 1)
         port, path = told.read_text().split()
-        self._socket = started.enter_context(
-            connect(f"ws://127.0.0.1:{port}{path}", max_size=None, compression=None)
+        # With an origin, as of a page, Chromium would refuse it.
+        self._socket = websocket.create_connection(
+            f"ws://127.0.0.1:{port}{path}", timeout=PATIENCE_SECONDS, suppress_origin=True
         )
+        started.callback(self._socket.close)
         self._sent = 0
         self._events: dict[str, Any] = {}  # the newest by its method
         self._session: str | None = None
@@ -102,7 +104,7 @@ class MeasuredPage:
         found += json.loads(text)["traceEvents"]
 
     def _receive(self) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(self._socket.recv(PATIENCE_SECONDS))
+        message: dict[str, Any] = json.loads(self._socket.recv())
         if "method" in message:
             self._events[message["method"]] = message["params"]
         return message
