@@ -94,6 +94,7 @@ def test_an_answered_task_lies_in_its_queue_at_once(
         {"value": "yes"},
         {"question_id": 1, "value": "yes"},
         {"question_id": "q1", "value": "yes", "more": 1},
+        {"question_id": "q1", "value": float("nan")},
     ],
 )
 def test_a_malformed_answer_is_a_bad_request(
@@ -115,7 +116,6 @@ def test_a_malformed_answer_is_a_bad_request(
         ({"width": 3, "unit": "m"}, {"value.unit": "Must be one of: mm, cm."}),
         ({"width": 3, "height": 1}, {"value.height": "No such argument."}),
         ("3", {"value": "Must be an object."}),
-        (float("nan"), {"value": "An answer has to be JSON: Out of range float values"}),
         ("x" * 16_385, {"value": "An answer is 16387 bytes as JSON"}),
     ],
 )
