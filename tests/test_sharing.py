@@ -169,7 +169,7 @@ def test_the_link_stands_below_the_mount_and_the_proxies(env: dict[str, str], re
     assert made.get_json()["url"].startswith(f"https://shop.example/below/tasks/{MINE}?token=hwt_")
 
 
-@pytest.mark.parametrize("seconds", [0, -1, True, "60", None, MAX_SECONDS + 1, [60], 1e400])
+@pytest.mark.parametrize("seconds", [0, -1, True, "60", None, MAX_SECONDS + 1, [60], 1e300])
 def test_a_time_out_of_bounds_is_refused(client: FlaskClient, seconds: Any):
     headers = {"User": "ada"}
 

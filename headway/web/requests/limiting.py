@@ -71,8 +71,8 @@ def count_request() -> None:
 
     Raises LimitReached.
     """
-    if request.method == "OPTIONS":  # a browser's preflight, which has no cookie and costs nothing
-        return
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        return  # a browser's preflight, which has no cookie
     endpoint = request.endpoint or ""
     kind = KINDS.get(endpoint)
     if kind is not None:
