@@ -9,6 +9,7 @@ from typing import NamedTuple
 from headway.masking import MaskedStream, mask
 
 MAX_LINE_CHARS = 4000  # a longer line is cut into several, which are masked before
+MAX_ESCAPE_CHARS = 64  # at the end of what has come, where a sequence may lack its own
 # Backspaces draw the end of a line over, as a carriage return does the whole.
 END = re.compile(r"\r\n|\n|\r|\x08+")
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
@@ -40,10 +41,12 @@ class LineSplitter:
             left = line[: -len(end[0])] if end[0][0] == "\b" else ""
             start = end.end()
         rest = left + text[start:]
-        while len(rest) > MAX_LINE_CHARS:
+        if len(rest) > MAX_LINE_CHARS:
+            rest = without_escapes(rest)
+        while len(rest) > MAX_LINE_CHARS + MAX_ESCAPE_CHARS:
             self._begun = self._begun or MaskedStream()
             shown = self._begun.feed(rest[:MAX_LINE_CHARS], is_last=False)
-            yield from self._pieces(Line(plain(shown), self._is_drawn, True))
+            yield from self._pieces(Line(shown.rstrip(), self._is_drawn, True))
             rest = rest[MAX_LINE_CHARS:]
         self._rest = rest
         if self._rest:
@@ -62,7 +65,7 @@ class LineSplitter:
 
     def _line(self, text: str, end: str) -> Iterator[Line]:
         if self._begun is not None:
-            text = self._begun.feed(text, is_last=True)
+            text = self._begun.feed(without_escapes(text), is_last=True)
             self._begun = None
         is_final = end in ("\n", "\r\n")
         last = self._last
@@ -81,4 +84,9 @@ class LineSplitter:
 
 def plain(text: str) -> str:
     """Return text without a terminal's escape sequences and without space at its end."""
-    return (ESCAPES.sub("", text) if "\x1b" in text else text).rstrip()
+    return without_escapes(text).rstrip()
+
+
+def without_escapes(text: str) -> str:
+    """Return text without a terminal's escape sequences, which may part a secret."""
+    return ESCAPES.sub("", text) if "\x1b" in text else text
