@@ -7,6 +7,7 @@ import re
 from flask import Blueprint, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from headway.files.store import TASK_ID
 from headway.tokens import read_token
 from headway.web.api.responses import FRESH
 from headway.web.requests.errors import APIError, handle_errors
@@ -18,7 +19,7 @@ handle_errors(token_links)
 guard(token_links)
 
 # It begins with a task's id, so no other site is led to, and has no character that ends a header.
-OF_A_TASK = re.compile(r"/tasks/[0-9A-Za-z][0-9A-Za-z-]{0,127}(?:[/?#][!-\[\]-~]*)?")
+OF_A_TASK = re.compile(rf"/tasks/{TASK_ID.pattern}(?:[/?#][!-\[\]-~]*)?")
 
 
 @token_links.post("/tokens")
