@@ -96,12 +96,15 @@ class MeasuredPage:
         self.call("Tracing.end")
         while not (complete := self._events.pop("Tracing.tracingComplete", None)):
             self._receive()
-        handle, text, ended = complete["stream"], "", False
-        while not ended:
-            part = self.call("IO.read", handle=handle)
-            text += part["data"]
-            ended = part["eof"]
+        text = "".join(self._parts_of(complete["stream"]))
         found += json.loads(text)["traceEvents"]
+
+    def _parts_of(self, stream: str) -> Iterator[str]:
+        ended = False
+        while not ended:
+            part = self.call("IO.read", handle=stream)
+            yield part["data"]
+            ended = part["eof"]
 
     def _receive(self) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(self._socket.recv())

@@ -127,7 +127,8 @@ def _report(
     rate = len(rooms) * REPORTS_A_SECOND
     seconds = bench.plan.seconds
     page.call("Performance.enable", timeDomain="threadTicks")
-    before, begun = _busy_seconds(page), time.perf_counter()
+    before = _busy_seconds(page)
+    begun = time.perf_counter()
     took = candidate.reporter.call("report", schedule=evenly(rooms, rate, seconds))["seconds"]
     taken = time.perf_counter() - begun
     percent = (_busy_seconds(page) - before) / taken * 100
