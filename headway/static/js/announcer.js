@@ -40,7 +40,8 @@ export class Announcer {
     const sentence = [`${title}: ${headline(snapshot, labels)}`, translated(question?.text ?? "")].filter(Boolean).join(". ");
     if (phase === "failed") {
       this.#waiting.delete(task_id);
-      this.#alert.textContent = this.#alarm += `${sentence}. ${failure(snapshot, labels)} `;
+      this.#alarm += `${sentence}. ${failure(snapshot, labels)} `;
+      this.#alert.textContent = this.#alarm;
       queueMicrotask(() => (this.#alarm = ""));
     } else {
       this.#waiting.set(task_id, sentence);

@@ -89,7 +89,7 @@ export class HeadwayList extends LiveElement {
     this.#items.list.classList.toggle("dimmed", watcher.connection.state === "offline");
   }
 
-  /** Another list: read page by page, and kept up to date by what is pushed. @param {ListQuery} query @param {TaskWatcher} watcher */
+  /** Another list is read page by page, and kept up to date by pushes. @param {ListQuery} query @param {TaskWatcher} watcher */
   async #show(query, watcher) {
     this.#pages?.show(query);
     this.#items.keep((snapshot) => query.matches(snapshot));
@@ -124,7 +124,7 @@ export class HeadwayList extends LiveElement {
   }
 
   #showTools() {
-    this.#empty.hidden = this.#items.size > 0 && !this.#isFaulty;
+    this.#empty.hidden = this.isFilled && !this.#isFaulty;
     if (!this.tools || !this.#pages) return;
     const all = this.#counts.of([]);
     this.tools.bar.hidden = this.#pages.query.isWhole && !all;

@@ -63,7 +63,7 @@ export class HeadwayTask extends LiveElement {
   #miss(taskId, { server }, isForgotten) {
     this.announcer?.remove(taskId, isForgotten, server.token);
     if (isForgotten) return;
-    console.error(`Headway: ${server.base} has no such task, or shows it to its owner only.`, this);
+    console.error(`Headway: ${server.base} has no such task, or not for this visitor.`, this);
   }
 
   /** @param {string} name @param {Snapshot} detail */

@@ -34,11 +34,14 @@ function ownStyle() {
   return sheet;
 }
 
-/** Have a watcher's troubles reported in the console, once. @param {TaskWatcher} watcher */
+/** @type {WeakSet<TaskWatcher>} whose troubles are reported in the console */
+const reported = new WeakSet();
+
+/** @param {TaskWatcher} watcher */
 function report(watcher) {
+  if (reported.has(watcher)) return;
+  reported.add(watcher);
   const { connection, server } = watcher;
-  if (watcher.isReported) return;
-  watcher.isReported = true;
   let lastReason = "";
   connection.on("change", () => {
     const reason = connectionReason(connection);
@@ -77,15 +80,15 @@ export class LiveElement extends HTMLElement {
   }
 
   /**
-   * Show what the source names within `content`, which is empty; return how to stop.
+   * Show what the source names within the content, which is empty; return how to stop.
    *
-   * @param {HTMLElement} content
-   * @param {TaskWatcher} watcher
-   * @param {string} name see Source
+   * @param {HTMLElement} _content
+   * @param {TaskWatcher} _watcher
+   * @param {string} _name see Source
    * @returns {() => void}
    */
-  begin(content, watcher, name) {
-    return () => void [content, watcher, name];
+  begin(_content, _watcher, _name) {
+    throw new Error(this.localName);
   }
 
   /**
@@ -94,7 +97,7 @@ export class LiveElement extends HTMLElement {
    * @param {string} sentence
    */
   explain(sentence) {
-    void sentence;
+    throw new Error(sentence);
   }
 
   /** Whether it shows anything yet. */

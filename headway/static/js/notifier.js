@@ -38,10 +38,10 @@ export class Notifier {
     };
   }
 
-  /** Whether this browser can notify, and has not been told not to. Android lets a service worker alone, as for Web Push. */
+  /** Whether this browser can notify, and has not been told not to. On Android only a service worker can. */
   static get canBeOn() {
-    if (!("Notification" in globalThis) || !isSecureContext || /Android/.test(navigator.userAgent)) return false;
-    return Notification.permission !== "denied";
+    const isAllowed = "Notification" in globalThis && isSecureContext && Notification.permission !== "denied";
+    return isAllowed && !/Android/.test(navigator.userAgent);
   }
 
   /** Whether the person has turned it on. */

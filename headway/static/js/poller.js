@@ -57,7 +57,7 @@ export class Poller {
     const results = await Promise.allSettled(
       paths.map(async (path) => tags.set(path, await this.read(path, tags.get(path)))),
     );
-    tags.forEach((_, path) => paths.includes(path) || tags.delete(path));
+    for (const path of tags.keys()) if (!paths.includes(path)) tags.delete(path);
     this.#polling = false;
     this.#timer = undefined;
     if (this.#isClosed || this.#connection.state === "live") return;

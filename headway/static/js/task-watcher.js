@@ -21,7 +21,6 @@ export class TaskWatcher {
   #poller;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #refresh;
-  isReported = false; // whether its troubles are, in the console
 
   /**
    * @param {import("./connection.js").Connection} connection
