@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import time
@@ -101,6 +102,7 @@ def over_hard(folder):
 
 @celery.task(max_retries=0)
 def dies(folder, how):
+    pickle.dumps(progress.bind(count_run))  # for which the run listens
     start_all(folder, MARKED)  # nobody looks while the parent lives
     while not os.path.exists(f"{folder}.go"):
         time.sleep(0.02)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -106,14 +107,21 @@ def test_of_a_run_over_its_time(pool: Programs, neighbours: object, task: object
     are_gone(counts)
 
 
+def folders() -> set[Path]:
+    """Return the folders by which children find their runs."""
+    return {path.parent for path in Path(tempfile.gettempdir()).glob("headway-*/reports")}
+
+
 @pytest.mark.parametrize("how", ["exit", "kill", "crash"])
 def test_of_a_run_whose_process_is_lost(pool: Programs, neighbours: object, how: str):
+    before = folders()
     task_id, counts = begin(pool, tasks.dies, how)
 
     Path(f"{counts}.go").touch()
 
     assert pool.end_of(task_id).error["type"] == "WorkerLost"
     are_gone(counts)
+    wait_for(lambda: folders() <= before)
 
 
 def test_of_what_celery_is_told_to_terminate(pool: Programs, neighbours: object):

@@ -21,10 +21,12 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from headway.bars import Section
 from headway.celery.run import runs
+from headway.celery.run.programs import folder_prefix
 from headway.celery.run.progress_buffer import UNSET
 from headway.celery.run.progress_sender import FLUSHER
 from headway.celery.run.runs import HERE, Run, call_in, detached
 from headway.celery.run.sections import find
+from headway.celery.storing.fencing import FENCE
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -119,7 +121,8 @@ class Relay:
         with self._lock:
             if self._socket is not None or self._run.has_ended:
                 return
-            self._folder = tempfile.mkdtemp(prefix="headway-")
+            token = getattr(self._run.request, FENCE, "")
+            self._folder = tempfile.mkdtemp(prefix=folder_prefix(token))
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.bind(self._path)
             self._thread = threading.Thread(target=self._receive, name="children", daemon=True)

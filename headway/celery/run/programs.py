@@ -10,7 +10,9 @@ a process runs one task at a time: under prefork and solo. /proc tells the start
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -47,6 +49,14 @@ class Origin(NamedTuple):
     pid: int  # the process that runs it
     token: str  # of its delivery
     since: float  # `clock` at its start
+
+
+def folder_prefix(token: str) -> str:
+    """Return how the folder begins in which the children of a run of this delivery find it.
+
+    Short: a socket's whole path may have 107 bytes.
+    """
+    return f"headway-{token[:10]}-"
 
 
 class _BrokenOff:
@@ -154,9 +164,16 @@ def sweep() -> None:
             if _read(left.origin.pid) and left.waits < MAX_WAITS:
                 continue
             if not _kill({*left.found, *find(left.origin)}):
+                _remove_folder(left.origin)
                 _broken_off.remove(left)
     finally:
         _sweeping.release()
+
+
+def _remove_folder(origin: Origin) -> None:
+    """Remove what a run has left that nobody could end."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{folder_prefix(origin.token)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep_all() -> None:
