@@ -20,7 +20,7 @@ def parse(text: str) -> Any:
 def parse_sent(data: bytes) -> Any:
     """Return the value of JSON in UTF-8 that somebody has sent, without numbers that are infinite.
 
-    Raises ValueError for what is none, RecursionError where it is nested too deeply.
+    Raises ValueError where it is not JSON, RecursionError where it is nested too deeply.
     """
     return _FINITE.decode(data.decode("utf-8-sig"))
 

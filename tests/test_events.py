@@ -381,7 +381,7 @@ class Rooms:
         return [TaskRecord("ada", "1", f'{{"task_id":"{task_id}"}}') for task_id in task_ids]
 
     def subscriptions(self, task_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """Subscribed anew, once "again" has been joined or read."""
+        """Another subscription than before, with "again", once something was read."""
         number = 2 if "again" in self._heard and self._steps else 1
         return {task_id: (1, number) for task_id in self._heard.intersection(task_ids)}
 

@@ -77,6 +77,7 @@ def test_a_part_of_a_file_is_downloaded(
     assert (part.status_code, part.get_data()) == (206, CSV[5:11])
     assert part.headers["Content-Range"] == f"bytes 5-10/{len(CSV)}"
     assert beyond.status_code == 416
+    assert beyond.headers["Content-Range"] == f"bytes */{len(CSV)}"
 
 
 @pytest.mark.parametrize("size", [5, len(CSV), len(CSV) + 1, 10**11])

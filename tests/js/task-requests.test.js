@@ -16,7 +16,7 @@ function watching(token, body) {
 }
 
 for (const [token, retried] of [["", ["new"]], ["a token", []]]) {
-  test(`the answer to a change is told, that of a task begun anew ${token ? "by a token not" : "too"}`, async () => {
+  test(`the page takes in the answer to a change, and a new task's only without a token (${token})`, async () => {
     const one = watching(token, snapshot("new", 1));
     const started = await requestChange(one.watcher, "old", "retry");
     await requestChange(one.watcher, "new", "cancel");
@@ -25,7 +25,7 @@ for (const [token, retried] of [["", ["new"]], ["a token", []]]) {
     assert.deepEqual(one.told, [...retried, "new"]);
   });
 
-  test(`so is that to a change of several ${token}`, async () => {
+  test(`it does the same with a change of several (${token})`, async () => {
     const several = watching(token, { done: ["old"], refused: [], snapshots: [snapshot("new", 1)] });
     await requestChanges(several.watcher, "retry", ["old"], "key");
     await requestChanges(several.watcher, "cancel", ["old"], "key");

@@ -167,7 +167,8 @@ class MessageOutbox:
             self._backend.app.send_task(
                 message["task"], message["args"], message["kwargs"], **options
             )
-        else:  # not the task's own, which would keep it again; nor does it expire anew
+        else:  # Celery's own: the task's would keep the message again
+            # Without this Celery would count the task's `expires` from now.
             options = {"expires": None, **options}
             Task.apply_async(task, message["args"], message["kwargs"], **options)
 

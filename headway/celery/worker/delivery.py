@@ -74,9 +74,9 @@ class LiveRequest(Request):
 
     @property
     def is_spent(self) -> bool:
-        """Whether the broker has its message no more.
+        """Whether the broker will not deliver its message again.
 
-        A broker drops one that has expired instead of delivering it again.
+        It has been acknowledged, or it can expire, and a broker drops what has expired.
         """
         return bool(self.acknowledged or self.expires)
 

@@ -20,7 +20,7 @@ RENEWALS = 4  # of a lease, while it lasts
 
 
 class Renewal:
-    """Renews leases in time in a thread of its own, since maintenance may be busy for longer."""
+    """Renews leases in a thread of its own: maintenance may be busy for longer than they last."""
 
     def __init__(self, renew: Callable[[], None], lease_seconds: float) -> None:
         """`renew` does it once, and raises nothing."""
@@ -60,7 +60,8 @@ class WorkerLeases:
         runs = running()
         begun = {task_id for task_id, _ in runs}
         received = {request.id for request in list(state.reserved_requests)}
-        received = (received | limited(getattr(self._worker, "consumer", None))) - begun
+        consumer = getattr(self._worker, "consumer", None)  # a worker that starts has none yet
+        received = (received | limited(consumer)) - begun
         if self._loop.is_stuck:
             received = set()  # it will not start them; others may
         namesakes = self._records.maintenance.heartbeat(
