@@ -75,7 +75,8 @@ def document() -> str:
         _table("In a Flask app's config", settings.FLASK),
         "`HEADWAY_OWNER_LOADER` and `HEADWAY_VISIBLE` are what the decorators below register.\n",
         _table("In a Celery app's settings", settings.CELERY),
-        "A task is kept for Celery's own `result_expires` after its end: a day by default.\n",
+        "A task is kept for Celery's own `result_expires` after its end: a day by default, a week "
+        "where that is off (None, 0).\n",
         _table("Of the reference application, in its environment", application.SETTINGS),
         "## Public names\n",
         *_section("From `headway`", _public()),
